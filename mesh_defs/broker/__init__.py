@@ -1,0 +1,1 @@
+"""Everything that speaks Kafka: identity, watermarks, bounded reads, topics, the local broker."""

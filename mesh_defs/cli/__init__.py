@@ -1,0 +1,1 @@
+"""The `mesh` command line, one module a command group."""

@@ -1,0 +1,1 @@
+"""What must hold over the broker and the stores together."""

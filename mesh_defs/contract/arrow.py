@@ -1,0 +1,110 @@
+"""The Arrow schema of a contract's table: its own columns, then the platform's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+
+from mesh_defs.contract.contract import ProductContract, StreamContract
+from mesh_defs.contract.types import Column, ColumnType, Kind
+
+INSTANT = pa.timestamp("us", tz="UTC")
+
+HEADERS = pa.list_(
+    pa.field("element", pa.struct([pa.field("name", pa.string()), pa.field("value", pa.binary())]))
+)
+
+PLATFORM_COLUMNS: tuple[pa.Field[Any], ...] = (
+    pa.field("_partition", pa.int32()),
+    pa.field("_offset", pa.int64()),
+    pa.field("_timestamp", INSTANT),
+    pa.field("_key", pa.binary()),
+    pa.field("_headers", HEADERS),
+    pa.field("_event_id", pa.string()),
+    pa.field("_event_time", INSTANT),
+    pa.field("_epoch", pa.int32()),
+    pa.field("_schema_id", pa.int32()),
+    pa.field("_ingested_at", INSTANT),
+    pa.field("_tombstone", pa.bool_()),
+    pa.field("_unknown", pa.string()),
+)
+
+RAW_COLUMN = pa.field("_raw", pa.binary())
+
+RESERVED_COLUMNS = frozenset(
+    [f.name for f in PLATFORM_COLUMNS] + ["_raw", "_op", "_before", "_source_position"]
+)
+
+RESERVED_TABLES = frozenset(["ledger", "dead_letters", "offsets"])
+
+DEAD_LETTERS = pa.schema(
+    [
+        pa.field("stream", pa.string()),
+        pa.field("_epoch", pa.int32()),
+        pa.field("_partition", pa.int32()),
+        pa.field("_offset", pa.int64()),
+        pa.field("_timestamp", INSTANT),
+        pa.field("stage", pa.string()),
+        pa.field("rule", pa.string()),
+        pa.field("path", pa.string()),
+        pa.field("message", pa.string()),
+        pa.field("_key", pa.binary()),
+        pa.field("_value", pa.binary()),
+        pa.field("_headers", HEADERS),
+        pa.field("contract_version", pa.string()),
+        pa.field("_ingested_at", INSTANT),
+    ]
+)
+"""The table `dead_letters` of a domain: all its streams' bad records, byte for byte."""
+
+_SCALARS: dict[Kind, pa.DataType] = {
+    Kind.BIGINT: pa.int64(),
+    Kind.INT: pa.int32(),
+    Kind.SMALLINT: pa.int16(),
+    Kind.DOUBLE: pa.float64(),
+    Kind.FLOAT: pa.float32(),
+    Kind.STRING: pa.string(),
+    Kind.BYTES: pa.binary(),
+    Kind.UUID: pa.uuid(),
+    Kind.BOOLEAN: pa.bool_(),
+    Kind.DATE: pa.date32(),
+    Kind.TIME: pa.time64("us"),
+    Kind.JSON: pa.string(),
+}
+
+
+def arrow_type(type_: ColumnType) -> pa.DataType:
+    """Return the Arrow type that a column's values are stored as."""
+    if type_.kind in _SCALARS:
+        return _SCALARS[type_.kind]
+    if type_.kind is Kind.DECIMAL:
+        return pa.decimal128(type_.precision, type_.scale)
+    if type_.kind is Kind.TIMESTAMP:
+        return INSTANT if type_.timezone else pa.timestamp("us")
+    if type_.kind is Kind.OBJECT:
+        return pa.struct([arrow_field(f) for f in type_.fields])
+    if type_.kind is Kind.ARRAY and type_.item is not None:
+        return pa.list_(pa.field("element", arrow_type(type_.item.type)))
+    if type_.kind is Kind.MAP and type_.key is not None and type_.value is not None:
+        return pa.map_(arrow_type(type_.key), arrow_type(type_.value))
+    msg = f"incomplete type {type_}"
+    raise AssertionError(msg)
+
+
+def arrow_field(column: Column) -> pa.Field[Any]:
+    """Return a column's Arrow field; always nullable, since a tombstone's row holds nulls."""
+    return pa.field(column.name, arrow_type(column.type))
+
+
+def table_schema(contract: StreamContract) -> pa.Schema:
+    """Return the schema of a stream's table, in its stored order."""
+    fields = [*(arrow_field(c) for c in contract.columns), *PLATFORM_COLUMNS]
+    if contract.retain_raw:
+        fields.append(RAW_COLUMN)
+    return pa.schema(fields)
+
+
+def product_schema(contract: ProductContract) -> pa.Schema:
+    """Return the schema of a product's table, in its stored order."""
+    return pa.schema([arrow_field(c) for c in contract.columns])

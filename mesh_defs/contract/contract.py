@@ -1,0 +1,178 @@
+"""A contract as the rest of the mesh sees it: frozen, complete, with every default filled in."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from mesh_defs.contract.types import Column
+
+
+class EventKind(StrEnum):
+    """What an event means."""
+
+    STATE = "state"
+    DELTA = "delta"
+    HYBRID = "hybrid"
+    MEASUREMENT = "measurement"
+    NOTIFICATION = "notification"
+
+
+class Envelope(StrEnum):
+    """What the record's value is wrapped in."""
+
+    NONE = "none"
+    CLOUDEVENTS = "cloudevents"
+    DEBEZIUM = "debezium"
+
+
+class OnError(StrEnum):
+    """What a record that breaks its contract does."""
+
+    DEAD_LETTER = "dead_letter"
+    FAIL = "fail"
+
+
+class OnLoss(StrEnum):
+    """What a lost range of offsets does."""
+
+    FAIL = "fail"
+    RECORD = "record"
+
+
+class OnUnknownField(StrEnum):
+    """What a field that the contract does not name does."""
+
+    KEEP = "keep"
+    DEAD_LETTER = "dead_letter"
+    FAIL = "fail"
+
+
+class StartFrom(StrEnum):
+    """Where a new stream begins, unless at an instant."""
+
+    EARLIEST = "earliest"
+    LATEST = "latest"
+
+
+class Incremental(StrEnum):
+    """How a product is brought up to date."""
+
+    FULL = "full"
+    WINDOW = "window"
+    KEY = "key"
+
+
+COORDINATES = "coordinates"
+"""The word in `eventId` that makes topic, partition and offset the identity."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlaProperty:
+    """One promise of `slaProperties`, as it stands in the file."""
+
+    property: str
+    value: Any
+    unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContractBase:
+    """What streams and products have in common.
+
+    Attributes:
+        domain: The owning domain.
+        name: The table's name in the domain's store.
+        owner: Of the team's member with the role `owner`, else None; the domain's owner then answers.
+        path: The contract file, absolute.
+        quality: The table's own `quality` rules as they stand in the file.
+    """
+
+    domain: str
+    name: str
+    id: str
+    version: str
+    status: str
+    title: str
+    description: str
+    columns: tuple[Column, ...]
+    path: Path
+    owner: str | None = None
+    tags: tuple[str, ...] = ()
+    sla: tuple[SlaProperty, ...] = ()
+    quality: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def full_name(self) -> str:
+        """`domain.name`, as SQL and every message write it."""
+        return f"{self.domain}.{self.name}"
+
+    @property
+    def primary_key(self) -> tuple[str, ...]:
+        """The columns of the primary key, in `primaryKeyPosition` order."""
+        keys = [c for c in self.columns if c.primary_key]
+        return tuple(c.name for c in sorted(keys, key=lambda c: c.primary_key_position or 0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamContract(ContractBase):
+    """A stream: a topic, its records' shape, and what happens to those that break it."""
+
+    topic: str
+    server: str
+    server_host: str | None
+    format: str
+    event_kind: EventKind
+    envelope: Envelope = Envelope.NONE
+    event_time: str | None = None
+    event_id: str = COORDINATES
+    allowed_lateness: dt.timedelta = dt.timedelta(0)
+    partitions: int = 1
+    start_from: StartFrom | dt.datetime = StartFrom.EARLIEST
+    on_error: OnError = OnError.DEAD_LETTER
+    max_dead_letter_ratio: float = 0.1
+    on_loss: OnLoss = OnLoss.FAIL
+    on_unknown_field: OnUnknownField = OnUnknownField.KEEP
+    retain_raw: bool = False
+    subject_key: str | None = None
+    reference: str | None = None
+    framing: str = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductContract(ContractBase):
+    """A product: a table computed by the SQL (or Python) file beside its contract."""
+
+    source_file: Path
+    incremental: Incremental = Incremental.FULL
+    event_time: str | None = None
+    window: dt.timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """A domain: who owns it, and what it declares.
+
+    Attributes:
+        owner: An e-mail address or `team:name`.
+        path: The domain's folder, absolute.
+    """
+
+    name: str
+    description: str
+    owner: str
+    contact: str
+    path: Path
+    streams: tuple[StreamContract, ...] = ()
+    products: tuple[ProductContract, ...] = ()
+
+    def stream(self, name: str) -> StreamContract | None:
+        """Return the stream of that name, or None."""
+        return next((s for s in self.streams if s.name == name), None)
+
+    def product(self, name: str) -> ProductContract | None:
+        """Return the product of that name, or None."""
+        return next((p for p in self.products if p.name == name), None)

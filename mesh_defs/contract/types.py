@@ -1,0 +1,123 @@
+"""The types of columns: a closed set, as `CONTRACTS.md` names them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+
+class Kind(StrEnum):
+    """What a column holds. The value is the word that messages use."""
+
+    BIGINT = "integer"
+    INT = "int"
+    SMALLINT = "smallint"
+    DOUBLE = "number"
+    FLOAT = "float"
+    DECIMAL = "decimal"
+    STRING = "string"
+    BYTES = "bytes"
+    UUID = "uuid"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    TIME = "time"
+    TIMESTAMP = "timestamp"
+    OBJECT = "object"
+    JSON = "json"
+    ARRAY = "array"
+    MAP = "map"
+
+
+class TimeEncoding(StrEnum):
+    """How a timestamp is written on the wire."""
+
+    RFC3339 = "rfc3339"
+    EPOCH_MS = "epoch_ms"
+    EPOCH_S = "epoch_s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The `logicalTypeOptions` that decide about a record. None means no limit.
+
+    `minimum` and `maximum` (inclusive) and their exclusive kin hold for numbers, dates, times and timestamps;
+    lengths are characters of a string or bytes; `pattern` is an unanchored regular expression (JSON Schema).
+    """
+
+    minimum: int | float | Decimal | dt.date | dt.time | dt.datetime | None = None
+    maximum: int | float | Decimal | dt.date | dt.time | dt.datetime | None = None
+    exclusive_minimum: int | float | Decimal | dt.date | dt.time | dt.datetime | None = None
+    exclusive_maximum: int | float | Decimal | dt.date | dt.time | dt.datetime | None = None
+    multiple_of: int | float | Decimal | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+    format: str | None = None
+    min_items: int | None = None
+    max_items: int | None = None
+    unique_items: bool = False
+    min_properties: int | None = None
+    max_properties: int | None = None
+    required_keys: tuple[str, ...] = ()
+
+    @property
+    def any(self) -> bool:
+        """Whether there is anything to check."""
+        return self != NO_LIMITS
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnType:
+    """A column's type, nested for objects, arrays and maps.
+
+    Attributes:
+        kind: What it holds.
+        precision: Digits in all, for decimals.
+        scale: Digits behind the point, for decimals.
+        timezone: For timestamps: True is an instant (TIMESTAMPTZ), False a wall clock (TIMESTAMP).
+        encoding: For timestamps: how the wire writes them.
+        fields: The fields of an object.
+        item: The element of an array; its `required` says whether elements may be null.
+        key: The key type of a map.
+        value: The value type of a map.
+        limits: What `logicalTypeOptions` demands.
+    """
+
+    kind: Kind
+    precision: int = 0
+    scale: int = 0
+    timezone: bool = True
+    encoding: TimeEncoding = TimeEncoding.RFC3339
+    fields: tuple[Column, ...] = ()
+    item: Column | None = None
+    key: ColumnType | None = None
+    value: ColumnType | None = None
+    limits: Limits = field(default=NO_LIMITS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A named, typed column of a table, or a field of an object.
+
+    Attributes:
+        required: Present and not null in every record that is no tombstone.
+        quality: Rules that are measured, not enforced: ODCS `quality` entries as they stand in the file.
+        source: The line of the contract file, for messages.
+    """
+
+    name: str
+    type: ColumnType
+    required: bool = False
+    unique: bool = False
+    primary_key: bool = False
+    primary_key_position: int | None = None
+    description: str = ""
+    classification: str | None = None
+    quality: tuple[dict[str, Any], ...] = ()
+    source: int = 0

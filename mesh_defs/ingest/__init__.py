@@ -1,0 +1,1 @@
+"""One pass from broker to commit."""

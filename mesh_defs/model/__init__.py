@@ -1,0 +1,1 @@
+"""Values and the exception tree; imports no engine."""

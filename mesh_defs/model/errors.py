@@ -1,0 +1,141 @@
+"""The exception tree of the mesh.
+
+    MeshError
+    ├── ConfigError              mesh.toml, domain.yaml or the environment says something impossible
+    ├── ContractError            one or more contracts cannot be read; carries every finding
+    ├── BrokerError
+    │   ├── BrokerUnavailableError   the cluster does not answer in time
+    │   ├── TopicMissingError        the topic is not on the cluster
+    │   ├── TopicConflictError       the topic exists, but not as its contract declares it
+    │   ├── IdentityChangedError     the topic or the cluster was recreated
+    │   ├── OffsetsLostError         retention passed the next offset
+    │   ├── OffsetsRegressedError    the broker's end lies before the next offset
+    │   └── ShortReadError           a bounded read ended before its end
+    ├── StoreError
+    │   ├── FencedError              another writer moved the partitions of this commit
+    │   ├── StoreLockedError         another process holds the writer's lane
+    │   ├── LayoutError              the store was laid out by another version
+    │   └── SchemaConflictError      a table cannot take the contract's columns
+    ├── RecordRefusedError           a record broke the contract and the policy says stop
+    ├── TooManyDeadLettersError      more dead letters than `maxDeadLetterRatio` allows
+    ├── ProductError                 a product's query cannot be read or run
+    ├── QueryError                   a person's SQL cannot be run
+    ├── ProcessError                 a part that `mesh up` watches cannot start or died
+    └── VerificationError            an invariant does not hold
+
+Every message says what cannot be done, why, and what to do about it. No message holds a record's payload.
+"""
+
+from __future__ import annotations
+
+
+class MeshError(Exception):
+    """An error that a person can act upon.
+
+    Args:
+        cannot: What cannot be done, beginning with the verb: ``"ingest operations.flight_events"``.
+        why: The reason, one clause.
+        do: What to do about it, one imperative clause.
+    """
+
+    def __init__(self, *, cannot: str, why: str, do: str) -> None:
+        super().__init__(cannot, why, do)
+        self.cannot = cannot
+        self.why = why
+        self.do = do
+
+    def __str__(self) -> str:
+        return f"cannot {self.cannot}: {self.why}; {self.do}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.cannot, self.why, self.do))
+
+
+def _rebuild(cls: type[MeshError], cannot: str, why: str, do: str) -> MeshError:
+    error = cls.__new__(cls)
+    MeshError.__init__(error, cannot=cannot, why=why, do=do)
+    return error
+
+
+class ConfigError(MeshError):
+    """The configuration says something impossible, or lacks something needed."""
+
+
+class ContractError(MeshError):
+    """One or more contracts cannot be read."""
+
+
+class BrokerError(MeshError):
+    """The broker refused, or said something that cannot be accepted."""
+
+
+class BrokerUnavailableError(BrokerError):
+    """The cluster does not answer in time."""
+
+
+class TopicMissingError(BrokerError):
+    """The topic is not on the cluster."""
+
+
+class TopicConflictError(BrokerError):
+    """The topic exists, but not as its contract declares it."""
+
+
+class IdentityChangedError(BrokerError):
+    """The topic or the cluster was recreated since the store last read it."""
+
+
+class OffsetsLostError(BrokerError):
+    """Retention passed the next offset: records that were never read are gone."""
+
+
+class OffsetsRegressedError(BrokerError):
+    """The broker's end lies before the next offset, although the topic is the same."""
+
+
+class ShortReadError(BrokerError):
+    """A bounded read ended before its end."""
+
+
+class StoreError(MeshError):
+    """The domain's store refused."""
+
+
+class FencedError(StoreError):
+    """Another writer moved the partitions of this commit; nothing of it was stored."""
+
+
+class StoreLockedError(StoreError):
+    """Another process holds the writer's lane for too long."""
+
+
+class LayoutError(StoreError):
+    """The store was laid out by another version of the mesh."""
+
+
+class SchemaConflictError(StoreError):
+    """A table cannot take the columns of its contract without breaking its readers."""
+
+
+class RecordRefusedError(MeshError):
+    """A record broke the contract, and the contract's policy says stop."""
+
+
+class TooManyDeadLettersError(MeshError):
+    """More dead letters than the contract's `maxDeadLetterRatio` allows."""
+
+
+class ProductError(MeshError):
+    """A product's query cannot be read or run."""
+
+
+class QueryError(MeshError):
+    """A person's SQL cannot be run."""
+
+
+class ProcessError(MeshError):
+    """A part that `mesh up` watches cannot start, or died."""
+
+
+class VerificationError(MeshError):
+    """An invariant of the ledger does not hold."""

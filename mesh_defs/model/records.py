@@ -1,0 +1,210 @@
+"""The values that travel the way of an event: raw batch, typed batch, commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+Headers = list[tuple[str, bytes | None]]
+"""A record's headers as Kafka holds them: ordered, names may repeat, values may be null."""
+
+
+class Stage(StrEnum):
+    """Where on its way a record turned out to be bad."""
+
+    ENVELOPE = "envelope"
+    FRAMING = "framing"
+    DECODE = "decode"
+    VALIDATE = "validate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawBatch:
+    """Consecutive records of one partition, column-wise, exactly as the broker handed them out.
+
+    The columns are Python lists of equal length, not Arrow arrays: the decoder needs the bytes as Python
+    objects, and a trip through Arrow and back costs more than the decoding.
+
+    Attributes:
+        topic: The topic's name.
+        partition: The partition that all records come from.
+        offsets: Ascending, with holes where the broker handed nothing out.
+        timestamps: Milliseconds since the epoch; -1 where the record has none.
+        keys: Bytes, or None for a null key. Null and empty are distinct.
+        values: Bytes, or None for a tombstone.
+        headers: A list a record, or None where it has no headers.
+        leader_epoch: Of the last record, -1 where the broker does not say.
+    """
+
+    topic: str
+    partition: int
+    offsets: list[int]
+    timestamps: list[int]
+    keys: list[bytes | None]
+    values: list[bytes | None]
+    headers: list[Headers | None]
+    leader_epoch: int = -1
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def head(self, count: int) -> RawBatch:
+        """Return the first `count` records as a batch of their own."""
+        return RawBatch(
+            topic=self.topic,
+            partition=self.partition,
+            offsets=self.offsets[:count],
+            timestamps=self.timestamps[:count],
+            keys=self.keys[:count],
+            values=self.values[:count],
+            headers=self.headers[:count],
+            leader_epoch=self.leader_epoch,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A record that broke its contract, whole: what is wrong, where it stood, and its bytes.
+
+    Attributes:
+        index: The record's position in its raw batch.
+        rule: A short stable word: `json_syntax`, `type`, `required`, `unknown_field`, `duplicate_id`, ...
+        path: Where in the document, as `$.route.origin`; `$` for the document itself.
+        message: A sentence about types and limits; it never quotes the payload.
+    """
+
+    index: int
+    partition: int
+    offset: int
+    timestamp: int
+    stage: Stage
+    rule: str
+    path: str
+    message: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TypedBatch:
+    """What became of a raw batch: each record is a row under the contract's schema, or a dead letter.
+
+    Attributes:
+        rows: The contract's columns, then the platform's (`contract.arrow.table_schema`), in offset order.
+        dead_letters: In offset order.
+        unknown_fields: For each unknown field's path, how many records of the batch carried it.
+    """
+
+    partition: int
+    rows: pa.RecordBatch
+    dead_letters: tuple[DeadLetter, ...]
+    unknown_fields: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicIdentity:
+    """Which topic this really is: a name alone survives a deletion, these two do not (KIP-516)."""
+
+    cluster_id: str
+    topic_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watermarks:
+    """What a partition holds: offsets in [low, end); `end` is the last stable offset (KIP-98)."""
+
+    low: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Offsets in [from_offset, to_offset) that are no rows, and why.
+
+    `skipped`: the broker did not hand them out (transaction markers, aborted or compacted records; the client
+    cannot tell which). `lost`: below the low watermark before they were read.
+    """
+
+    kind: Literal["skipped", "lost"]
+    from_offset: int
+    to_offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedFile:
+    """A complete, fsynced Parquet file in its table's folder that no commit has registered yet."""
+
+    table: str
+    path: Path
+    row_count: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionStart:
+    """Where a partition that the store does not know yet begins: the first offset it answers for."""
+
+    stream: str
+    epoch: int
+    partition: int
+    offset: int
+    identity: TopicIdentity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionAdvance:
+    """One ledger entry: what became of the offsets [from_offset, to_offset) of one partition."""
+
+    stream: str
+    epoch: int
+    partition: int
+    from_offset: int
+    to_offset: int
+    row_count: int
+    dead_letter_count: int
+    gaps: tuple[Gap, ...]
+    content_hash: int
+    contract_version: str
+    leader_epoch: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """All that one transaction of a domain's store makes visible at once.
+
+    Attributes:
+        starts: Partitions seen for the first time. Their `advances` may follow in the same commit.
+        advances: The ledger entries, at most one a (stream, epoch, partition).
+        files: The staged files of every table touched, `dead_letters` included.
+        writer: Who commits: host, process id and pass id.
+        outcomes: For each stream, one byte a record in reading order, 1 for a dead letter; at most the last
+            1,000 matter (the window of `maxDeadLetterRatio`).
+    """
+
+    writer: str
+    starts: Sequence[PartitionStart] = ()
+    advances: Sequence[PartitionAdvance] = ()
+    files: Sequence[StagedFile] = ()
+    outcomes: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """The proof of a commit: the snapshot that holds it, and the batch id by which it is recognised."""
+
+    snapshot: int
+    batch: str
+
+
+OnStep = Callable[[int], None]
+"""Told of each numbered step of a commit just before it happens; the fault tests kill the process there."""
+
+
+def no_step(_step: int) -> None:
+    """Let the step happen."""

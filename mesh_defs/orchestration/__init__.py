@@ -1,0 +1,1 @@
+"""The mesh in Dagster: assets, checks and sensors, built from contracts."""

@@ -1,0 +1,1 @@
+"""Data products derived from streams and from other products."""

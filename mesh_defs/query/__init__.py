@@ -1,0 +1,1 @@
+"""Reading: SQL over all domains, read-only."""

@@ -1,0 +1,1 @@
+"""The domain store: one DuckLake a domain, written only through this package."""
