@@ -99,7 +99,8 @@ def arrow_field(column: Column) -> pa.Field[Any]:
 
 def table_schema(contract: StreamContract) -> pa.Schema:
     """Return the schema of a stream's table, in its stored order."""
-    fields = [*(arrow_field(c) for c in contract.columns), *PLATFORM_COLUMNS]
+    fields: list[pa.Field[Any]] = [arrow_field(c) for c in contract.columns]
+    fields.extend(PLATFORM_COLUMNS)
     if contract.retain_raw:
         fields.append(RAW_COLUMN)
     return pa.schema(fields)
