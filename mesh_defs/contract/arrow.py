@@ -38,24 +38,24 @@ RESERVED_COLUMNS = frozenset(
 
 RESERVED_TABLES = frozenset(["ledger", "dead_letters", "offsets"])
 
-DEAD_LETTERS = pa.schema(
-    [
-        pa.field("stream", pa.string()),
-        pa.field("_epoch", pa.int32()),
-        pa.field("_partition", pa.int32()),
-        pa.field("_offset", pa.int64()),
-        pa.field("_timestamp", INSTANT),
-        pa.field("stage", pa.string()),
-        pa.field("rule", pa.string()),
-        pa.field("path", pa.string()),
-        pa.field("message", pa.string()),
-        pa.field("_key", pa.binary()),
-        pa.field("_value", pa.binary()),
-        pa.field("_headers", HEADERS),
-        pa.field("contract_version", pa.string()),
-        pa.field("_ingested_at", INSTANT),
-    ]
+_DEAD_LETTER_FIELDS: tuple[pa.Field[Any], ...] = (
+    pa.field("stream", pa.string()),
+    pa.field("_epoch", pa.int32()),
+    pa.field("_partition", pa.int32()),
+    pa.field("_offset", pa.int64()),
+    pa.field("_timestamp", INSTANT),
+    pa.field("stage", pa.string()),
+    pa.field("rule", pa.string()),
+    pa.field("path", pa.string()),
+    pa.field("message", pa.string()),
+    pa.field("_key", pa.binary()),
+    pa.field("_value", pa.binary()),
+    pa.field("_headers", HEADERS),
+    pa.field("contract_version", pa.string()),
+    pa.field("_ingested_at", INSTANT),
 )
+
+DEAD_LETTERS = pa.schema(_DEAD_LETTER_FIELDS)
 """The table `dead_letters` of a domain: all its streams' bad records, byte for byte."""
 
 _SCALARS: dict[Kind, pa.DataType] = {
