@@ -1,0 +1,198 @@
+"""Tests of ``mesh.toml`` and its overrides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mesh_defs.model.config import MeshConfig, load_config
+from mesh_defs.model.errors import ConfigError
+
+EXAMPLE = """
+[mesh]
+name = "flights"
+data = "data"
+
+[kafka.main]
+"bootstrap.servers" = "${KAFKA_BOOTSTRAP_SERVERS}"
+"security.protocol" = "SASL_SSL"
+"sasl.password" = "${KAFKA_PASSWORD}"
+
+[registry.main]
+url = "${SCHEMA_REGISTRY_URL}"
+
+[process.replay]
+command = "python domains/replay.py"
+
+[alerts]
+webhooks = ["${ALERT_WEBHOOK}"]
+"""
+
+ENVIRONMENT = {
+    "KAFKA_BOOTSTRAP_SERVERS": "kafka.example.org:9093",
+    "KAFKA_PASSWORD": "hunter2",
+    "SCHEMA_REGISTRY_URL": "https://me:hunter3@registry.example.org",
+    "ALERT_WEBHOOK": "https://hooks.example.org/hunter4",
+}
+
+
+def load(root: Path, text: str, **environ: str) -> MeshConfig:
+    """Write ``mesh.toml`` and load it under exactly that environment."""
+    (root / "mesh.toml").write_text(text, encoding="utf-8")
+    return load_config(root, environ)
+
+
+def refused(root: Path, text: str, **environ: str) -> str:
+    """Return the message of the refusal."""
+    with pytest.raises(ConfigError) as caught:
+        load(root, text, **environ)
+    return str(caught.value)
+
+
+def test_example_of_the_design(tmp_path: Path) -> None:
+    """The documented file gives connection, registry, process and hooks with the variables filled in."""
+    config = load(tmp_path, EXAMPLE, **ENVIRONMENT)
+    assert config.name == "flights"
+    assert config.data == tmp_path.resolve() / "data"
+    assert config.kafka["main"] == {
+        "bootstrap.servers": "kafka.example.org:9093",
+        "security.protocol": "SASL_SSL",
+        "sasl.password": "hunter2",
+    }
+    assert config.registries["main"].url == ENVIRONMENT["SCHEMA_REGISTRY_URL"]
+    assert config.processes["replay"].command == ("python", "domains/replay.py")
+    assert config.webhooks == ("https://hooks.example.org/hunter4",)
+    assert not config.bootstrap_overridden
+    assert not config.has_local_kafka
+
+
+def test_empty_file_is_the_local_mesh(tmp_path: Path) -> None:
+    """Without any table the mesh has the folder's name, `data` beside the file, and the local Kafka."""
+    config = load(tmp_path, "")
+    assert config.name == tmp_path.name
+    assert config.data == tmp_path.resolve() / "data"
+    assert config.has_local_kafka
+
+
+def test_secrets_are_hidden(tmp_path: Path) -> None:
+    """Neither the representation nor the shown form holds a secret."""
+    config = load(tmp_path, EXAMPLE, **ENVIRONMENT)
+    for text in (repr(config), str(config.shown())):
+        assert "hunter" not in text
+    assert "kafka.example.org:9093" in str(config.shown())
+
+
+def test_variable_from_a_mounted_file(tmp_path: Path) -> None:
+    """A variable that is not set is read from the file that NAME_FILE names, its line end dropped."""
+    secret = tmp_path / "password"
+    secret.write_text("from file\n", encoding="utf-8")
+    text = '[kafka.other]\n"bootstrap.servers" = "a:1"\n"sasl.password" = "x${PW}x"'
+    assert load(tmp_path, text, PW_FILE=str(secret)).kafka["other"]["sasl.password"] == "xfrom filex"
+    assert load(tmp_path, text, PW="set", PW_FILE=str(secret)).kafka["other"]["sasl.password"] == "xsetx"
+
+
+def test_missing_variable_names_the_key(tmp_path: Path) -> None:
+    """Each missing variable is named with its key, all in one error."""
+    message = refused(tmp_path, EXAMPLE)
+    for name in ENVIRONMENT:
+        assert name in message
+    assert "[kafka.main] sasl.password" in message
+
+
+def test_unreadable_secret_file_names_the_variable(tmp_path: Path) -> None:
+    """A NAME_FILE that does not exist is told with key and variable."""
+    text = '[kafka.main]\n"bootstrap.servers" = "${SERVERS}"'
+    message = refused(tmp_path, text, SERVERS_FILE=str(tmp_path / "absent"))
+    assert "[kafka.main] bootstrap.servers" in message
+    assert "SERVERS_FILE" in message
+
+
+def test_all_problems_at_once_with_suggestions(tmp_path: Path) -> None:
+    """Unknown tables and keys, wrong types and bad commands are told together."""
+    message = refused(
+        tmp_path,
+        """
+        [mash]
+        [mesh]
+        nam = "x"
+        data = 3
+        [kafka.main]
+        "client.id" = "x"
+        [registry.main]
+        [process.replay]
+        comand = "python"
+        [process.daemon]
+        command = "a 'b"
+        [alerts]
+        webhooks = "x"
+        """,
+    )
+    for part in (
+        "unknown table [mash], did you mean 'mesh'?",
+        "[mesh] unknown key 'nam', did you mean 'name'?",
+        "[mesh] data must be a text",
+        "[kafka.main] lacks the key 'bootstrap.servers'",
+        "[registry.main] needs one of",
+        "[process.replay] unknown key 'comand', did you mean 'command'?",
+        "[process.replay] needs a 'command'",
+        "[process.daemon] has the name of a part",
+        "[process.daemon] command cannot be split",
+        "[alerts] webhooks must be a list",
+    ):
+        assert part in message
+
+
+def test_kafka_values_become_the_texts_of_librdkafka(tmp_path: Path) -> None:
+    """Numbers and booleans are written as librdkafka reads them, and unquoted dotted keys are understood."""
+    config = load(
+        tmp_path,
+        """
+        [kafka.main]
+        bootstrap.servers = "a:1,b:2"
+        security.protocol = "ssl"
+        "socket.keepalive.enable" = true
+        "fetch.wait.max.ms" = 10
+        """,
+    )
+    assert config.kafka["main"] == {
+        "bootstrap.servers": "a:1,b:2",
+        "security.protocol": "ssl",
+        "socket.keepalive.enable": "true",
+        "fetch.wait.max.ms": "10",
+    }
+
+
+def test_overrides_of_the_environment(tmp_path: Path) -> None:
+    """MESH_* variables replace main connection, main registry and data, and ask for no replaced variable."""
+    config = load(
+        tmp_path,
+        EXAMPLE.replace("${ALERT_WEBHOOK}", "x"),
+        MESH_BOOTSTRAP_SERVERS="localhost:1",
+        MESH_SCHEMA_REGISTRY_URL="http://localhost:2",
+        MESH_DATA="elsewhere",
+    )
+    assert config.kafka["main"] == {"bootstrap.servers": "localhost:1"}
+    assert config.bootstrap_overridden
+    assert config.registries["main"].url == "http://localhost:2"
+    assert config.data == tmp_path.resolve() / "elsewhere"
+
+
+def test_registry_in_git(tmp_path: Path) -> None:
+    """A registry may be a folder of the project."""
+    config = load(tmp_path, '[registry.main]\ndirectory = "schemas"')
+    assert config.registries["main"].directory == tmp_path.resolve() / "schemas"
+
+
+def test_escaped_and_malformed_placeholders(tmp_path: Path) -> None:
+    """Two dollars stand for one, a variable in a command is one argument, and a default is no name."""
+    text = '[process.a]\ncommand = "run $${HOME} ${TWO}"'
+    assert load(tmp_path, text, TWO="b c").processes["a"].command == ("run", "${HOME}", "b c")
+    assert "names no environment variable" in refused(tmp_path, '[mesh]\nname = "${A:-b}"')
+
+
+def test_missing_and_broken_files(tmp_path: Path) -> None:
+    """A folder without mesh.toml and a file that is no TOML each end with one clear error."""
+    with pytest.raises(ConfigError, match="mesh init"):
+        load_config(tmp_path, {})
+    assert "line 2" in refused(tmp_path, "[mesh]\nname = x")
