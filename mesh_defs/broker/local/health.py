@@ -1,0 +1,48 @@
+"""Asks a starting broker, as a real client, whether it answers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Final
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+_ATTEMPT_SECONDS: Final = 1.0
+
+_silent = logging.getLogger(f"{__name__}.librdkafka")
+_silent.propagate = False
+_silent.addHandler(logging.NullHandler())
+
+
+def wait_until_healthy(
+    address: str, cluster_id: str, *, timeout: float, is_alive: Callable[[], bool]
+) -> bool:
+    """Wait until the cluster of that id answers at an address.
+
+    Args:
+        address: ``host:port``.
+        cluster_id: What it must call itself, so that a stranger on the port is not mistaken for it.
+        timeout: Seconds.
+        is_alive: Whether waiting still makes sense.
+
+    Returns:
+        Whether it answered in time.
+    """
+    admin = AdminClient(
+        {"bootstrap.servers": address, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100},
+        logger=_silent,
+    )
+    deadline = time.monotonic() + timeout
+    while is_alive() and time.monotonic() < deadline:
+        try:
+            described = admin.describe_cluster(request_timeout=_ATTEMPT_SECONDS).result()
+        except KafkaException:  # refused or timed out: it is not there yet
+            continue
+        finally:
+            admin.poll(0)
+        if described.cluster_id == cluster_id:
+            return True
+    return False
