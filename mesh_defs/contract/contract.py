@@ -89,6 +89,7 @@ class ContractBase:
         owner: Of the team's member with the role `owner`, else None; the domain's owner then answers.
         path: The contract file, absolute.
         quality: The table's own `quality` rules as they stand in the file.
+        subject_key: The column that says whose data a row is.
     """
 
     domain: str
@@ -104,6 +105,7 @@ class ContractBase:
     tags: tuple[str, ...] = ()
     sla: tuple[SlaProperty, ...] = ()
     quality: tuple[dict[str, Any], ...] = ()
+    subject_key: str | None = None
 
     @property
     def full_name(self) -> str:
@@ -119,7 +121,16 @@ class ContractBase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamContract(ContractBase):
-    """A stream: a topic, its records' shape, and what happens to those that break it."""
+    """A stream: a topic, its records' shape, and what happens to those that break it.
+
+    Attributes:
+        topic: The topic's name.
+        server: The connection of `mesh.toml`.
+        server_host: Bootstrap servers for a connection other than `main` that `mesh.toml` does not name.
+        format: `json`, `avro` or `protobuf`.
+        framing: What stands before the payload: `none`, `confluent` or `single_object`.
+        schema_file: The `.avsc` or `.proto` beside the contract, where the frame names no schema.
+    """
 
     topic: str
     server: str
@@ -137,14 +148,19 @@ class StreamContract(ContractBase):
     on_loss: OnLoss = OnLoss.FAIL
     on_unknown_field: OnUnknownField = OnUnknownField.KEEP
     retain_raw: bool = False
-    subject_key: str | None = None
     reference: str | None = None
     framing: str = "none"
+    schema_file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductContract(ContractBase):
-    """A product: a table computed by the SQL (or Python) file beside its contract."""
+    """A product: a table computed by the SQL (or Python) file beside its contract.
+
+    Attributes:
+        source_file: The `.sql` or `.py`, absolute.
+        window: The width of the event-time windows that are recomputed, where `incremental` is `window`.
+    """
 
     source_file: Path
     incremental: Incremental = Incremental.FULL

@@ -28,6 +28,8 @@ Every message says what cannot be done, why, and what to do about it. No message
 
 from __future__ import annotations
 
+from mesh_defs.model.findings import Finding
+
 
 class MeshError(Exception):
     """An error that a person can act upon.
@@ -62,7 +64,25 @@ class ConfigError(MeshError):
 
 
 class ContractError(MeshError):
-    """One or more contracts cannot be read."""
+    """One or more contracts cannot be read.
+
+    Args:
+        findings: All that is wrong with them, warnings included, in the order of files and lines.
+    """
+
+    def __init__(self, *, cannot: str, why: str, do: str, findings: tuple[Finding, ...] = ()) -> None:
+        super().__init__(cannot=cannot, why=why, do=do)
+        self.findings = findings
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *(f"  {finding}" for finding in self.findings)])
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild_contract_error, (self.cannot, self.why, self.do, self.findings))
+
+
+def _rebuild_contract_error(cannot: str, why: str, do: str, findings: tuple[Finding, ...]) -> ContractError:
+    return ContractError(cannot=cannot, why=why, do=do, findings=findings)
 
 
 class BrokerError(MeshError):

@@ -1,0 +1,66 @@
+"""`slaProperties` as durations: latency, frequency and retention."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from typing import Final
+
+from mesh_defs.contract.contract import ContractBase, SlaProperty
+from mesh_defs.contract.document import Node
+from mesh_defs.contract.report import Report
+
+MEASURED: Final = frozenset(["latency", "frequency", "retention"])
+"""The promises that the mesh keeps or watches; all others are only shown."""
+
+SHORTEST_FREQUENCY: Final = dt.timedelta(seconds=60)
+
+_UNITS: Final = {
+    **dict.fromkeys(["ms", "millisecond", "milliseconds"], dt.timedelta(milliseconds=1)),
+    **dict.fromkeys(["s", "sec", "second", "seconds"], dt.timedelta(seconds=1)),
+    **dict.fromkeys(["m", "min", "minute", "minutes"], dt.timedelta(minutes=1)),
+    **dict.fromkeys(["h", "hr", "hour", "hours"], dt.timedelta(hours=1)),
+    **dict.fromkeys(["d", "day", "days"], dt.timedelta(days=1)),
+    **dict.fromkeys(["w", "week", "weeks"], dt.timedelta(weeks=1)),
+    **dict.fromkeys(["y", "yr", "year", "years"], dt.timedelta(days=365)),
+}
+
+
+def sla_duration(contract: ContractBase, name: str) -> dt.timedelta | None:
+    """Return the duration that a contract promises.
+
+    Args:
+        contract: A contract.
+        name: `latency` (produce to queryable), `frequency` (at least one event in it) or `retention`.
+
+    Returns:
+        The first such promise; a year counts 365 days. None where there is none.
+    """
+    promise = next((p for p in contract.sla if p.property == name), None)
+    return None if promise is None else _duration(promise)
+
+
+def check_sla(promise: SlaProperty, node: Node, report: Report) -> None:
+    """Report a promise that the mesh would have to keep, but cannot read."""
+    if promise.property not in MEASURED:
+        return
+    duration = _duration(promise)
+    if duration is None:
+        message = f"{promise.property} must be a number above 0 with a unit: ms, s, min, h, d, w or y"
+        report.error(node, "sla", message)
+    elif promise.property == "frequency" and duration < SHORTEST_FREQUENCY:
+        message = "frequency is watched every 60 s at best: a shorter one is judged as 60 s"
+        report.warning(node, "sla", message)
+
+
+def _duration(promise: SlaProperty) -> dt.timedelta | None:
+    unit = _UNITS.get((promise.unit or "").casefold())
+    value = promise.value
+    if unit is None or isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if not math.isfinite(value) or value <= 0:
+        return None
+    try:
+        return value * unit
+    except OverflowError:
+        return None

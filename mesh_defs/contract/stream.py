@@ -1,0 +1,202 @@
+"""A stream's contract: its server and topic, and what its kind of event demands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from mesh_defs.contract.contract import COORDINATES, EventKind, StreamContract
+from mesh_defs.contract.custom import Framing, Sort, refuse_all
+from mesh_defs.contract.document import Node
+from mesh_defs.contract.head import Head, read_head
+from mesh_defs.contract.lints import check_column, check_event_time, check_personal
+from mesh_defs.contract.names import TOPIC
+from mesh_defs.contract.report import Report, did_you_mean
+from mesh_defs.contract.types import Kind
+
+FORMATS: Final = ("json", "avro", "protobuf")
+_AT_REST_LATER: Final = frozenset(["local", "postgres", "postgresql"])
+_SCHEMA_SUFFIX: Final = {"avro": ".avsc", "protobuf": ".proto"}
+_NO_IDENTITY: Final = frozenset([Kind.OBJECT, Kind.JSON, Kind.ARRAY, Kind.MAP, Kind.BYTES])
+
+_FIELDS: Final = {
+    "envelope": "envelope",
+    "eventTime": "event_time",
+    "eventId": "event_id",
+    "allowedLateness": "allowed_lateness",
+    "partitions": "partitions",
+    "startFrom": "start_from",
+    "onError": "on_error",
+    "maxDeadLetterRatio": "max_dead_letter_ratio",
+    "onLoss": "on_loss",
+    "onUnknownField": "on_unknown_field",
+    "retainRaw": "retain_raw",
+    "reference": "reference",
+}
+"""Custom properties whose value is a field of `StreamContract` as it is; the dataclass holds the defaults."""
+
+
+def stream_sort(root: Node) -> Sort:
+    """Return whether a stream's contract reads a topic, or data at rest."""
+    types = [server.string("type") for server in _servers(root)]
+    return Sort.AT_REST if types and "kafka" not in types else Sort.STREAM
+
+
+def read_stream(root: Node, path: Path, domain: str | None, report: Report) -> StreamContract | None:
+    """Read a stream's contract; None where the report refuses it."""
+    sort = stream_sort(root)
+    head = read_head(root, path, domain, sort, report)
+    server = _server(root, sort, report)
+    values: dict[str, Any] = {
+        "topic": _topic(head.table, sort, report),
+        "server": (server.string("server") if server else None) or "",
+        "server_host": server.string("host") if server else None,
+        "format": _format(server, report),
+        "event_kind": head.custom.get("eventKind"),
+    }
+    values |= _encoding(values["format"], head, path, report)
+    _check_kind(root, head, sort, report)
+    _check_fields(head, report)
+    _check_later(head, report)
+    if report.refused:
+        return None
+    said = {field: head.custom.values[name] for name, field in _FIELDS.items() if name in head.custom.values}
+    return StreamContract(**head.values, **values, **said)
+
+
+def _servers(root: Node) -> tuple[Node, ...]:
+    servers = root.get("servers")
+    return servers.elements() if servers else ()
+
+
+def _server(root: Node, sort: Sort, report: Report) -> Node | None:
+    servers = _servers(root)
+    for server in servers:
+        refuse_all(server, report)
+    if not servers:
+        message = "a stream needs a server of type kafka; say `servers`"
+        report.error(root.get("servers") or root, "server", message)
+        return None
+    if sort is Sort.AT_REST:
+        for server in servers:
+            _refuse_at_rest(server, report)
+        return None
+    for server in servers[1:]:
+        report.error(server, "server", "a stream has one server; remove the others")
+    return next(server for server in servers if server.string("type") == "kafka")
+
+
+def _refuse_at_rest(server: Node, report: Report) -> None:
+    type_ = server.get("type")
+    if type_ is None or not isinstance(type_.value, str):
+        return
+    if type_.value in _AT_REST_LATER:
+        message = f"not supported yet: data at rest (server type {type_.value})"
+        report.error(type_, "not-supported-yet", message)
+    else:
+        message = f"server type {type_.value!r} is not supported: a stream's server is of type kafka"
+        report.error(type_, "not-supported", message)
+
+
+def _topic(table: Node, sort: Sort, report: Report) -> str:
+    name = table.get("physicalName")
+    if sort is Sort.AT_REST or not table.entries():
+        return ""
+    kind = table.get("physicalType")
+    if kind is not None and isinstance(kind.value, str) and kind.value != "topic":
+        report.error(kind, "value", f"physicalType {kind.value!r} is not supported: a stream's is topic")
+    if name is None:
+        report.error(table, "topic", "`physicalName` must be said: the topic")
+    elif isinstance(name.value, str) and not TOPIC.fullmatch(name.value):
+        message = f"{name.value!r} is no topic name: letters, digits, `.`, `_` and `-`, at most 249"
+        report.error(name, "name", message)
+    return table.string("physicalName") or ""
+
+
+def _format(server: Node | None, report: Report) -> str:
+    if server is None:
+        return ""
+    node = server.get("format")
+    if node is None:
+        report.error(server, "format", f"`format` must be said: {', '.join(FORMATS)}")
+    elif isinstance(node.value, str) and node.value not in FORMATS:
+        hint = did_you_mean(node.value, FORMATS)
+        report.error(node, "not-supported", f"format {node.value!r} is not supported{hint}")
+    encoding = server.get("encoding")
+    if encoding is not None and encoding.text.casefold() not in ("utf-8", "utf8"):
+        report.error(encoding, "not-supported", "this encoding is not supported: records are UTF-8")
+    return server.string("format") or ""
+
+
+def _encoding(format_: str, head: Head, path: Path, report: Report) -> dict[str, Any]:
+    default = Framing.NONE if format_ == "json" else Framing.CONFLUENT
+    framing = head.custom.get("framing", default)
+    nodes = head.custom.nodes
+    if format_ == "json" and framing is not Framing.NONE:
+        message = f"not supported yet: framing {framing} before JSON"
+        report.error(nodes["framing"], "not-supported-yet", message)
+    if format_ == "protobuf" and framing is Framing.SINGLE_OBJECT:
+        report.error(nodes["framing"], "value", "framing single_object is Avro's own; say confluent or none")
+    file = head.custom.get("schema")
+    if file is not None and format_ in FORMATS:
+        _check_schema_file(format_, file, nodes["schema"], path, report)
+    return {"framing": str(framing), "schema_file": path.parent / file if file else None}
+
+
+def _check_schema_file(format_: str, file: str, node: Node, path: Path, report: Report) -> None:
+    suffix = _SCHEMA_SUFFIX.get(format_)
+    if suffix is None:
+        report.error(node, "useless-property", f"schema is of no use for format {format_}; remove it")
+    elif "/" in file or "\\" in file or not file.endswith(suffix):
+        report.error(node, "value", f"schema must be the name of a {suffix} file beside the contract")
+    elif not (path.parent / file).is_file():
+        report.error(node, "value", f"the file {file} does not stand beside the contract")
+
+
+def _check_kind(root: Node, head: Head, sort: Sort, report: Report) -> None:
+    custom = head.custom
+    place = root.get("customProperties") or root
+    if "eventKind" not in custom.nodes:
+        if sort is Sort.STREAM:
+            kinds = ", ".join(kind.value for kind in EventKind)
+            report.error(place, "event-kind", f"the custom property eventKind must be said: {kinds}")
+        return
+    kind, node = custom.get("eventKind"), custom.nodes["eventKind"]
+    keyed = any(column.primary_key for column in head.columns)
+    if kind is EventKind.STATE and not keyed:
+        report.error(node, "event-kind", "a state needs a key: say `primaryKey: true` for its columns")
+    if kind is EventKind.HYBRID and not keyed:
+        report.warning(node, "event-kind", "a hybrid without `primaryKey` gives events, but no state")
+    reference = custom.nodes.get("reference")
+    if kind is EventKind.NOTIFICATION and reference is None:
+        message = "a notification needs `reference`: the domain.table.column that it points to"
+        report.error(node, "event-kind", message)
+    if kind not in (None, EventKind.NOTIFICATION) and reference is not None:
+        message = f"reference is of no use for a {kind}, only for a notification; remove it"
+        report.error(reference, "useless-property", message)
+
+
+def _check_fields(head: Head, report: Report) -> None:
+    check_event_time(head, report)
+    check_personal(head, report)
+    if head.custom.get("eventId", COORDINATES) == COORDINATES:
+        return
+    column = check_column(head, "eventId", report)
+    if column is None:
+        return
+    node = head.custom.nodes["eventId"]
+    if column.type.kind in _NO_IDENTITY:
+        message = f"eventId names a column of type {column.type.kind}, which is no identity"
+        report.error(node, "column", message)
+    elif not column.required:
+        message = f"eventId names {column.name!r}, which is not required: records without it have no identity"
+        report.warning(node, "column", message)
+
+
+def _check_later(head: Head, report: Report) -> None:
+    nodes = head.custom.nodes
+    if "history" in nodes:
+        report.error(nodes["history"], "not-supported-yet", "not supported yet: history from data at rest")
+    if "eventTypeFrom" in nodes:
+        message = "not supported yet: several event types in one topic (`eventTypeFrom`)"
+        report.error(nodes["eventTypeFrom"], "not-supported-yet", message)
