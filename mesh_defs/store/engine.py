@@ -1,0 +1,144 @@
+"""DuckDB as every part of the mesh uses it: signed extensions from wheels, nothing fetched, UTC.
+
+The DuckDB of this process is the only SQLite library that may touch a catalog: Python's own `sqlite3` on the
+same file in the same process tears it without an error.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+from pathlib import Path
+
+import duckdb
+
+from mesh_defs.model.errors import StoreError
+from mesh_defs.store.errors import translated
+
+EXTENSIONS = ("ducklake", "sqlite_scanner")
+
+CATALOG_FILE = "catalog.sqlite"
+FILES_FOLDER = "files"
+LOCK_FILE = "writer.lock"
+
+_BUSY_TIMEOUT_MS = 10_000
+_WAL = "META_JOURNAL_MODE 'WAL'"
+
+
+def quote(name: str) -> str:
+    """Return `name` as an SQL identifier, safe whatever it holds."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return `text` as an SQL string literal, for the statements that take no parameters."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def metadata(domain: str) -> str:
+    """Return the quoted database under which DuckLake shows an attached catalog's own tables."""
+    return quote(f"__ducklake_metadata_{domain}")
+
+
+def connect_engine(
+    *, memory_limit: str | None = None, threads: int | None = None, temp_directory: Path | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Return an in-memory DuckDB connection with the lake's extensions loaded.
+
+    Args:
+        memory_limit: As DuckDB writes it, ``"1GB"``; its own default (80 % of the machine) where None.
+        threads: DuckDB's worker threads; one a core where None.
+        temp_directory: Where larger-than-memory work spills; `.tmp` in the working directory where None.
+
+    Raises:
+        StoreError: An extension is not installed, or not for this platform.
+    """
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "allow_unsigned_extensions": "false",
+    }
+    if memory_limit is not None:
+        config["memory_limit"] = memory_limit
+    if threads is not None:
+        config["threads"] = str(threads)
+    if temp_directory is not None:
+        config["temp_directory"] = str(temp_directory)
+    con = duckdb.connect(":memory:", config=config)
+    for name in EXTENSIONS:
+        _load(con, name)
+    con.execute("SET TimeZone = 'UTC'")
+    return con
+
+
+def attach_domain(
+    con: duckdb.DuckDBPyConnection,
+    domain: str,
+    folder: Path,
+    read_only: bool = True,  # noqa: FBT001, FBT002
+) -> None:
+    """Attach the store of `domain` under the domain's name, so that `domain.table` resolves.
+
+    Readers attach while a writer runs; they see the last commit at the start of each of their transactions.
+    The data path is given at each attachment, so a moved folder works.
+
+    Raises:
+        StoreError: The store does not exist yet, or cannot be read.
+    """
+    catalog = folder / CATALOG_FILE
+    if not catalog.is_file():
+        raise StoreError(
+            cannot=f"read domain {domain}",
+            why=f"it has no store yet ({catalog} does not exist)",
+            do=f"run `mesh ingest {domain}` once",
+        )
+    with translated(f"attach the store of domain {domain} in {folder}"):
+        con.execute(
+            f"ATTACH {_source(catalog)} AS {quote(domain)} ({_data_path(folder)}, OVERRIDE_DATA_PATH true, "
+            f"CREATE_IF_NOT_EXISTS false, META_BUSY_TIMEOUT {_BUSY_TIMEOUT_MS}, "
+            f"{'READ_ONLY' if read_only else _WAL})"
+        )
+
+
+def draft_statement(domain: str, folder: Path, draft: Path) -> str:
+    """Return the ATTACH statement that begins a new catalog in `draft`.
+
+    It keeps SQLite's rollback journal, which leaves one whole file behind; WAL comes with the first attachment.
+    """
+    return f"ATTACH {_source(draft)} AS {quote(domain)} ({_data_path(folder)}, CREATE_IF_NOT_EXISTS true)"
+
+
+def _source(catalog: Path) -> str:
+    return literal(f"ducklake:sqlite:{catalog.absolute()}")
+
+
+def _data_path(folder: Path) -> str:
+    return f"DATA_PATH {literal(str(folder.absolute() / FILES_FOLDER) + '/')}"
+
+
+def _load(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    path = extension_path(name)
+    try:
+        con.execute(f"LOAD {literal(str(path))}" if path else f"LOAD {name}")
+    except duckdb.Error as error:
+        pin = f"duckdb-extension-{name.replace('_', '-')}=={duckdb.__version__}"
+        raise StoreError(
+            cannot=f"load DuckDB's extension {name}",
+            why=f"the wheel {pin} is not installed or not for this platform ({_platform()})",
+            do=f"install {pin}; where no wheel exists for the platform, run DuckDB's own signed installation "
+            f"once: python -c \"import duckdb; duckdb.sql('INSTALL {name}')\"",
+        ) from error
+
+
+def extension_path(name: str) -> Path | None:
+    """Return the extension's file inside its wheel, or None where the wheel is not installed."""
+    spec = importlib.util.find_spec(f"duckdb_extension_{name}")
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent / "extensions" / f"v{duckdb.__version__}"
+    path = folder / f"{name}.duckdb_extension"
+    return path if path.is_file() else None
+
+
+def _platform() -> str:
+    return f"{platform.system()} {platform.machine()}"
