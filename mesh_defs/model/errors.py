@@ -5,6 +5,7 @@
     ├── ContractError            one or more contracts cannot be read; carries every finding
     ├── BrokerError
     │   ├── BrokerUnavailableError   the cluster does not answer in time
+    │   ├── BrokerAccessError        the cluster refuses the credentials, or the right is missing
     │   ├── TopicMissingError        the topic is not on the cluster
     │   ├── TopicConflictError       the topic exists, but not as its contract declares it
     │   ├── IdentityChangedError     the topic or the cluster was recreated
@@ -91,6 +92,10 @@ class BrokerError(MeshError):
 
 class BrokerUnavailableError(BrokerError):
     """The cluster does not answer in time."""
+
+
+class BrokerAccessError(BrokerError):
+    """The cluster refuses the connection's credentials, or the right for what was asked is missing."""
 
 
 class TopicMissingError(BrokerError):
