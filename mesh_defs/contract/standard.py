@@ -172,7 +172,7 @@ def _message(error: ValidationError) -> str:
                 else f"; known: {', '.join(map(str, wanted))}"
             )
         case "required":
-            missing = [key for key in wanted if key not in error.instance]
+            missing = [key for key in wanted if key not in _keys_of(error.instance)]
             return f"{' and '.join(repr(key) for key in missing)} must be said here"
         case "oneOf" | "anyOf":
             return _branch_message(error)
@@ -180,6 +180,10 @@ def _message(error: ValidationError) -> str:
             return f"{_shown(error.instance)} does not match {wanted}"
         case _:
             return error.message if len(error.message) <= _LONGEST else f"breaks `{error.validator}` of ODCS"
+
+
+def _keys_of(instance: Any) -> frozenset[str]:
+    return frozenset(instance) if isinstance(instance, dict) else frozenset()
 
 
 def _branch_message(error: ValidationError) -> str:
