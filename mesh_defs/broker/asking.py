@@ -1,0 +1,98 @@
+"""Questions to a cluster: one AdminClient, every wait bounded, every failure translated."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from mesh_defs.broker.failures import broker_error, is_denied, is_transient
+from mesh_defs.broker.properties import client_log, client_properties
+
+_log = logging.getLogger(__name__)
+
+_POLL_SECONDS: Final = 0.5
+_RETRY_SECONDS: Final = 0.1
+_LEAST_SECONDS: Final = 0.001
+
+Request = Callable[[AdminClient, float], Sequence["Future[Any]"]]
+"""Sends a request that may take so many seconds, and returns its answers to come."""
+
+
+class Admin:
+    """One AdminClient, created when first needed.
+
+    Args:
+        connection: librdkafka properties.
+        timeout: Seconds for one question, with all its retries.
+    """
+
+    def __init__(self, connection: Mapping[str, str], *, timeout: float) -> None:
+        self._connection = connection
+        self._timeout = timeout
+        self._client: AdminClient | None = None
+        self._seen: KafkaError | None = None
+
+    def ask(self, cannot: str, request: Request, *, expected: Sequence[int] = ()) -> list[Any]:
+        """Send a request and return its answers.
+
+        Args:
+            cannot: What fails when it fails, for the message.
+            request: Sends it.
+            expected: Error codes that are an answer: they are returned as the `KafkaError`.
+
+        Raises:
+            BrokerError: Or its child that the cluster's answer means.
+        """
+        deadline = time.monotonic() + self._timeout
+        self._seen = None
+        while True:
+            left = max(deadline - time.monotonic(), _LEAST_SECONDS)
+            try:
+                futures = request(self._open(), left)
+                return [self._answer(future, deadline, expected) for future in futures]
+            except KafkaException as failure:
+                error: KafkaError = failure.args[0]
+                if not is_transient(error) or time.monotonic() + _RETRY_SECONDS >= deadline:
+                    raise broker_error(error, cannot=cannot, seen=self._seen) from None
+                _log.debug("asking again, since the broker answered %s", error.name())
+                threading.Event().wait(_RETRY_SECONDS)
+
+    def on_error(self, error: KafkaError) -> None:
+        """Take what a client of this connection says about it; the first denial is kept over later news."""
+        if self._seen is None or not is_denied(self._seen):
+            self._seen = error
+
+    def close(self) -> None:
+        """Close the client; the next question opens a new one."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.__exit__(None, None, None)
+
+    def _open(self) -> AdminClient:
+        if self._client is None:
+            properties = client_properties(self._connection, self.on_error)
+            self._client = AdminClient(properties, logger=client_log())
+        return self._client
+
+    def _answer(self, future: Future[Any], deadline: float, expected: Sequence[int]) -> Any:
+        """Wait for one answer, serving the client's callbacks meanwhile; a denial ends the wait at once."""
+        while not wait([future], timeout=_POLL_SECONDS).done:
+            self._open().poll(0)
+            if self._seen is not None and is_denied(self._seen):
+                raise KafkaException(self._seen)
+            if time.monotonic() >= deadline + _POLL_SECONDS:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
+        self._open().poll(0)
+        try:
+            return future.result()
+        except KafkaException as failure:
+            if failure.args[0].code() in expected:
+                return failure.args[0]
+            raise

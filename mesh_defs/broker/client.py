@@ -1,0 +1,176 @@
+"""One cluster as the mesh sees it: identity, offsets, bounded reads, topics."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    Producer,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import OffsetSpec, TopicDescription
+
+from mesh_defs.broker.asking import Admin
+from mesh_defs.broker.properties import Property, client_log, producer_properties
+from mesh_defs.broker.reader import BoundedReader
+from mesh_defs.broker.topics import TopicPlan, create_topics, plan_topics
+from mesh_defs.contract.contract import StreamContract
+from mesh_defs.model.errors import BrokerError
+from mesh_defs.model.records import TopicIdentity, Watermarks
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_TIMEOUT: Final = 30.0
+"""Seconds after which a cluster that does not answer is an error."""
+
+
+class Broker:
+    """A cluster, asked through one AdminClient of its own.
+
+    Queries never go through a consumer: an assigned one answers them only after its long poll. The client is
+    created at the first question, so a `Broker` may be made before a fork, and used after it.
+
+    Args:
+        connection: librdkafka properties, as `connection_for` returns them.
+        timeout: Seconds after which each question fails.
+    """
+
+    def __init__(self, connection: Mapping[str, str], *, timeout: float = DEFAULT_TIMEOUT) -> None:
+        self._connection = dict(connection)
+        self._admin = Admin(self._connection, timeout=timeout)
+        self._timeout = timeout
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the client. A later question opens a new one."""
+        self._admin.close()
+
+    def identity(self, topic: str) -> TopicIdentity:
+        """Return which topic of which cluster this really is (KIP-516).
+
+        Raises:
+            TopicMissingError: The topic is not there.
+            BrokerAccessError: It may not be described.
+            BrokerUnavailableError: The cluster does not answer in time.
+        """
+        described = self._describe(topic)
+        cluster = self._admin.ask(
+            "ask for the cluster's id", lambda admin, t: [admin.describe_cluster(request_timeout=t)]
+        )
+        return TopicIdentity(cluster_id=cluster[0].cluster_id, topic_id=str(described.topic_id))
+
+    def partitions(self, topic: str) -> tuple[int, ...]:
+        """Return the topic's partitions, ascending. Raises as `identity` does."""
+        return tuple(sorted(p.id for p in self._describe(topic).partitions))
+
+    def watermarks(self, topic: str, partitions: Sequence[int]) -> dict[int, Watermarks]:
+        """Return what each partition holds; the end is the last stable offset, not the high watermark.
+
+        Raises as `identity` does.
+        """
+        low = self._offsets(topic, partitions, OffsetSpec.earliest())
+        end = self._offsets(topic, partitions, OffsetSpec.latest())
+        return {p: Watermarks(low=low[p], end=max(end[p], low[p])) for p in partitions}
+
+    def offsets_at(self, topic: str, partitions: Sequence[int], instant: dt.datetime) -> dict[int, int]:
+        """Return the first offset of each partition whose timestamp is at or after an instant.
+
+        Where there is none, it is the last stable offset. Raises as `identity` does.
+
+        Args:
+            topic: The topic.
+            partitions: Its partitions to ask for.
+            instant: With a time zone. Kafka counts milliseconds, so a fraction is rounded up.
+        """
+        milliseconds = math.ceil(instant.timestamp() * 1_000)
+        found = self._offsets(topic, partitions, OffsetSpec.for_timestamp(milliseconds))
+        beyond = [p for p in partitions if found[p] < 0]
+        return found | (self._offsets(topic, beyond, OffsetSpec.latest()) if beyond else {})
+
+    def reader(self, topic: str, ranges: Mapping[int, tuple[int, int]]) -> BoundedReader:
+        """Return a reader of the offsets [from, to) of each partition; see `BoundedReader`."""
+        return BoundedReader(
+            self._connection, topic, ranges, watermarks=self.watermarks, stall_timeout=self._timeout
+        )
+
+    def mirror(self, group: str, topic: str, offsets: Mapping[int, int]) -> bool:
+        """Commit offsets for a group, for lag tools only: nothing in the mesh reads them.
+
+        Returns:
+            Whether the group took them. A failure is logged, never raised: the store has committed already.
+        """
+        if not offsets:
+            return True
+        wanted = [TopicPartition(topic, p, offset) for p, offset in offsets.items()]
+        request = [ConsumerGroupTopicPartitions(group, wanted)]
+        try:
+            self._admin.ask(
+                f"mirror the offsets of {topic} to the group {group}",
+                lambda admin, t: list(
+                    admin.alter_consumer_group_offsets(request, request_timeout=t).values()
+                ),
+            )
+        except BrokerError as error:
+            _log.warning("%s", error)
+            return False
+        return True
+
+    def plan_topics(self, contracts: Sequence[StreamContract]) -> tuple[TopicPlan, ...]:
+        """Compare the contracts' topics with the cluster's, changing nothing. Raises as `identity` does."""
+        return plan_topics(self._admin, contracts)
+
+    def apply_topics(self, contracts: Sequence[StreamContract]) -> tuple[TopicPlan, ...]:
+        """Create the topics that are missing; an existing topic is compared, never altered.
+
+        Raises:
+            TopicConflictError: Contracts of one topic contradict each other; nothing was created.
+            BrokerAccessError: A topic may not be described or created.
+            BrokerUnavailableError: The cluster does not answer in time.
+        """
+        plans = self.plan_topics(contracts)
+        create_topics(self._admin, plans)
+        return plans
+
+    def producer(self, **overrides: Property) -> Producer:
+        """Return an idempotent producer; the caller produces, polls and flushes.
+
+        Args:
+            overrides: librdkafka properties, as in ``producer(**{"linger.ms": 50})``.
+        """
+        properties = producer_properties(self._connection, self._admin.on_error, overrides)
+        return Producer(properties, logger=client_log())
+
+    def _describe(self, topic: str) -> TopicDescription:
+        names = TopicCollection([topic])
+        found: list[TopicDescription] = self._admin.ask(
+            f"describe the topic {topic}",
+            lambda admin, t: list(admin.describe_topics(names, request_timeout=t).values()),
+        )
+        return found[0]
+
+    def _offsets(self, topic: str, partitions: Sequence[int], spec: OffsetSpec) -> dict[int, int]:
+        wanted = {TopicPartition(topic, p): spec for p in partitions}
+        found = self._admin.ask(
+            f"ask for the offsets of {topic}",
+            lambda admin, t: list(
+                admin.list_offsets(
+                    wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=t
+                ).values()
+            ),
+        )
+        return {p: info.offset for p, info in zip(partitions, found, strict=True)}
