@@ -53,16 +53,16 @@ class RawBatch:
     def __len__(self) -> int:
         return len(self.offsets)
 
-    def head(self, count: int) -> RawBatch:
-        """Return the first `count` records as a batch of their own."""
+    def part(self, begin: int, end: int) -> RawBatch:
+        """Return the records in [begin, end) as a batch of their own."""
         return RawBatch(
             topic=self.topic,
             partition=self.partition,
-            offsets=self.offsets[:count],
-            timestamps=self.timestamps[:count],
-            keys=self.keys[:count],
-            values=self.values[:count],
-            headers=self.headers[:count],
+            offsets=self.offsets[begin:end],
+            timestamps=self.timestamps[begin:end],
+            keys=self.keys[begin:end],
+            values=self.values[begin:end],
+            headers=self.headers[begin:end],
             leader_epoch=self.leader_epoch,
         )
 

@@ -1,0 +1,69 @@
+"""`mesh build`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mesh_defs.cli.app import (
+    ERRORS,
+    FAILED,
+    JsonOption,
+    chosen,
+    domains_of,
+    print_json,
+    print_table,
+    project_of,
+    say_error,
+)
+from mesh_defs.model.errors import MeshError
+from mesh_defs.product import ProductReport, in_order
+from mesh_defs.product import build as build_product
+
+
+def build(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[DOMAIN[.PRODUCT] ...]", show_default=False)
+    ] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Compute products without Dagster, each after the products that it reads.
+
+    Exit code 1 if any product failed; the others are done all the same.
+    """
+    project = project_of(context)
+    domains = domains_of(project)
+    wanted = chosen(domains, names, "product", lambda d: d.products)
+    products = [p for d in domains.values() for p in d.products if p.name in wanted.get(d.name, ())]
+    done: list[ProductReport] = []
+    failed = len(domains) < len(project.domain_names()) and not names
+    with ERRORS.status("building") as spinner:
+        for contract in in_order(products):
+            spinner.update(f"building {contract.full_name}")
+            try:
+                done.append(build_product(project, domains[contract.domain], contract))
+            except MeshError as error:
+                say_error(error)
+                failed = True
+    if as_json:
+        print_json([{"domain": r.domain, "product": r.product, "row_count": r.row_count,
+                     "snapshot": r.snapshot, "inputs": dict(r.inputs)} for r in done])  # fmt: skip
+    else:
+        print_table(
+            ["product", "rows", "snapshot", "inputs"],
+            (
+                (
+                    f"{r.domain}.{r.product}",
+                    r.row_count,
+                    r.snapshot,
+                    ", ".join(f"{t}@{s}" for t, s in r.inputs),
+                )
+                for r in done
+            ),
+            empty="nothing was built",
+        )
+    if failed:
+        raise typer.Exit(FAILED)

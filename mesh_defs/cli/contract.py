@@ -1,0 +1,60 @@
+"""`mesh contract`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mesh_defs.cli.app import ERRORS, FAILED, JsonOption, print_json, project_of
+from mesh_defs.contract.lint import lint_paths
+
+app = typer.Typer(no_args_is_help=True, help="Data contracts.")
+
+
+@app.callback()
+def _group() -> None:
+    """Data contracts."""
+
+
+@app.command()
+def lint(
+    context: typer.Context,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[PATH ...]", help="Contract files or folders; by default the project's domains."
+        ),
+    ] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Check contracts: the standard, the types, the lints of the event kind. All findings of a file at once.
+
+    Exit code 1 if a contract is refused; warnings alone leave it 0.
+    """
+    chosen = paths or [project_of(context).root / "domains"]
+    findings = lint_paths(chosen)
+    errors = [f for f in findings if f.severity == "error"]
+    if as_json:
+        print_json(
+            [
+                {
+                    "path": str(f.path),
+                    "line": f.line,
+                    "column": f.column,
+                    "severity": f.severity,
+                    "where": f.where,
+                    "rule": f.rule,
+                    "message": f.message,
+                }
+                for f in findings
+            ]
+        )
+    else:
+        for finding in findings:
+            typer.echo(str(finding))
+        ERRORS.print(f"{len(errors)} errors, {len(findings) - len(errors)} warnings", markup=False)
+    if errors:
+        raise typer.Exit(FAILED)

@@ -1,0 +1,120 @@
+"""`mesh dead-letters`."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Any
+
+import typer
+
+from mesh_defs.cli.app import JsonOption, chosen, domains_of, print_json, print_table, project_of
+from mesh_defs.model.errors import QueryError
+from mesh_defs.query import Mesh
+
+app = typer.Typer(no_args_is_help=True, help="Records that broke their contract, kept byte for byte.")
+
+LISTED = "stream, _epoch, _partition, _offset, _timestamp, stage, rule, path, message, contract_version"
+
+WHOLE = LISTED + ", _key, _value, _headers, _ingested_at"
+
+
+@app.callback()
+def _group() -> None:
+    """Records that broke their contract, kept byte for byte."""
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[DOMAIN[.STREAM] ...]", show_default=False)
+    ] = None,
+    *,
+    limit: Annotated[int, typer.Option(min=1, help="The newest N of each domain.")] = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """List the newest dead letters: where each stood, and what is wrong with it. No payload is shown."""
+    project = project_of(context)
+    wanted = chosen(domains_of(project), names, "stream", lambda d: d.streams)
+    letters: list[dict[str, Any]] = []
+    with Mesh.open(project) as mesh:
+        for domain, streams in wanted.items():
+            condition = " WHERE list_contains($streams, stream)" if names else ""
+            query = (
+                f"SELECT {LISTED} FROM {domain}.dead_letters{condition} "  # noqa: S608 - names are checked
+                "ORDER BY _ingested_at DESC, _partition, _offset DESC LIMIT $limit"
+            )
+            letters += _rows(mesh, domain, query, {"limit": limit} | ({"streams": streams} if names else {}))
+    if as_json:
+        print_json(letters)
+        return
+    print_table(
+        ["stream", "partition", "offset", "stage", "rule", "path", "message"],
+        (
+            (f"{r['domain']}.{r['stream']}", r["partition"], r["offset"], r["stage"], r["rule"], r["path"], r["message"])
+            for r in letters
+        ),
+        empty="no dead letters",
+    )  # fmt: skip
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    stream: Annotated[str, typer.Argument(metavar="DOMAIN.STREAM")],
+    partition: Annotated[int, typer.Argument(min=0)],
+    offset: Annotated[int, typer.Argument(min=0)],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one dead letter whole, with its key, value and headers.
+
+    In JSON the bytes are base64; for people they are text as far as they are UTF-8.
+    """
+    project = project_of(context)
+    wanted = chosen(domains_of(project), [stream], "stream", lambda d: d.streams)
+    ((domain, names),) = wanted.items()
+    query = (
+        f"SELECT {WHOLE} FROM {domain}.dead_letters WHERE list_contains($streams, stream) "  # noqa: S608
+        "AND _partition = $partition AND _offset = $offset ORDER BY _epoch"
+    )
+    with Mesh.open(project) as mesh:
+        letters = _rows(mesh, domain, query, {"streams": names, "partition": partition, "offset": offset})
+    if not letters:
+        raise QueryError(
+            cannot=f"show the dead letter {stream} {partition} {offset}",
+            why="there is none at these coordinates",
+            do=f"`mesh dead-letters list {stream}` shows those that are there",
+        )
+    if as_json:
+        print_json([_encoded(letter) for letter in letters])
+        return
+    for letter in letters:
+        print_table(["field", "value"], ((k, _readable(v)) for k, v in letter.items()), empty="")
+
+
+def _rows(mesh: Mesh, domain: str, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    if not mesh.has_table(f"{domain}.dead_letters"):
+        return []
+    rows = mesh.connection.execute(query, parameters).to_arrow_table().to_pylist()
+    return [{"domain": domain} | {name.lstrip("_"): value for name, value in row.items()} for row in rows]
+
+
+def _encoded(letter: dict[str, Any]) -> dict[str, Any]:
+    return {name: _base64(value) for name, value in letter.items()}
+
+
+def _base64(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, list):
+        return [{k: _base64(v) for k, v in item.items()} for item in value]
+    return value
+
+
+def _readable(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="backslashreplace")
+    if isinstance(value, list):
+        return "\n".join(f"{h['name']}: {_readable(h['value'])}" for h in value)
+    return value

@@ -1,0 +1,114 @@
+"""`mesh ingest`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from mesh_defs.cli.app import (
+    ERRORS,
+    FAILED,
+    JsonOption,
+    chosen,
+    domains_of,
+    print_json,
+    print_table,
+    project_of,
+    say_error,
+)
+from mesh_defs.ingest import PassReport, run_pass
+from mesh_defs.ingest import Progress as PassProgress
+from mesh_defs.model.errors import MeshError
+
+
+def ingest(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[DOMAIN[.STREAM] ...]", show_default=False)
+    ] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Make one bounded pass over streams: everything that is on the broker now lands in the stores.
+
+    The pass ends at the last stable offsets that it finds at its start. Records that break their contract become
+    dead letters and leave the exit code 0. Exit code 1 if any stream failed; the others are done all the same.
+    """
+    project = project_of(context)
+    domains = domains_of(project)
+    wanted = chosen(domains, names, "stream", lambda d: d.streams)
+    failed = len(domains) < len(project.domain_names()) and not names
+    reports: list[PassReport] = []
+    with _bar() as bar:
+        tasks: dict[str, Any] = {}
+
+        def show(progress: PassProgress) -> None:
+            if progress.stream not in tasks:
+                tasks[progress.stream] = bar.add_task(progress.stream, total=progress.total)
+            bar.update(tasks[progress.stream], completed=progress.done, total=progress.total)
+
+        for name, streams in wanted.items():
+            if not streams:
+                continue
+            try:
+                reports.append(run_pass(project, domains[name], streams, on_progress=show))
+            except MeshError as error:
+                say_error(error)
+                failed = True
+    for report in reports:
+        for stream in report.failed:
+            failed = True
+            for trouble in stream.troubles:
+                say_error(trouble.error)
+    _show(reports, as_json=as_json)
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=ERRORS, transient=True)
+
+
+def _show(reports: list[PassReport], *, as_json: bool) -> None:
+    lines = [
+        {
+            "domain": stream.domain,
+            "stream": stream.stream,
+            "partition": p.partition,
+            "epoch": p.epoch,
+            "from_offset": p.from_offset,
+            "to_offset": p.to_offset,
+            "row_count": p.row_count,
+            "dead_letter_count": p.dead_letter_count,
+            "gaps": [
+                {"kind": g.kind, "from_offset": g.from_offset, "to_offset": g.to_offset} for g in p.gaps
+            ],
+            "snapshot": p.snapshot,
+        }
+        for report in reports
+        for stream in report.streams
+        for p in stream.partitions
+    ]
+    if as_json:
+        print_json(lines)
+        return
+    print_table(
+        ["stream", "partition", "from", "to", "rows", "dead letters", "gaps", "snapshot"],
+        (
+            (
+                f"{line['domain']}.{line['stream']}",
+                line["partition"],
+                line["from_offset"],
+                line["to_offset"],
+                line["row_count"],
+                line["dead_letter_count"],
+                len(line["gaps"]),  # type: ignore[arg-type]
+                line["snapshot"],
+            )
+            for line in lines
+        ),
+        empty="nothing to ingest: no stream is declared",
+    )

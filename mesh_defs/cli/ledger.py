@@ -1,0 +1,70 @@
+"""`mesh ledger`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from mesh_defs.cli.app import (
+    ERRORS,
+    FAILED,
+    JsonOption,
+    chosen,
+    domains_of,
+    print_json,
+    print_table,
+    project_of,
+    say,
+)
+from mesh_defs.consistency import StreamVerification, verify_domain
+
+app = typer.Typer(no_args_is_help=True, help="The account of every offset.")
+
+
+@app.callback()
+def _group() -> None:
+    """The account of every offset."""
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[DOMAIN[.STREAM] ...]", show_default=False)
+    ] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Recount the tables against the ledger, and the ledger against what the broker still holds.
+
+    Every offset since a stream's start must be a row, a dead letter or a recorded gap, once; and what the broker
+    still holds must be what was stored, byte for byte. Exit code 1 with the first hole named.
+    """
+    project = project_of(context)
+    domains = domains_of(project)
+    wanted = chosen(domains, names, "stream", lambda d: d.streams)
+    results: list[StreamVerification] = []
+    with ERRORS.status("verifying") as spinner:
+        for name, streams in wanted.items():
+            if streams:
+                spinner.update(f"verifying {name}")
+                results += verify_domain(project, domains[name], streams)
+    violations = [v for r in results for v in r.violations]
+    if as_json:
+        print_json([asdict(r) for r in results])
+    else:
+        print_table(
+            ["stream", "entries", "offsets", "rows", "dead letters", "in gaps", "broker compared", "result"],
+            (
+                (f"{r.domain}.{r.stream}", r.entries, r.offsets, r.rows, r.dead_letters, r.in_gaps,
+                 r.broker_records, "broken" if r.violations else "holds")
+                for r in results
+            ),
+            empty="no stream is declared",
+        )  # fmt: skip
+    for violation in violations[:1]:
+        say(f"mesh: {violation.message}")
+    if violations or len(domains) < len(project.domain_names()):
+        raise typer.Exit(FAILED)

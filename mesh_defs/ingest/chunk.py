@@ -1,0 +1,246 @@
+"""One stream's share of a commit: read, decode, stage, and count every offset on the way."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mesh_defs.broker import BoundedReader
+from mesh_defs.contract.contract import OnError, OnUnknownField, StreamContract
+from mesh_defs.decode import Decoder, content_hash
+from mesh_defs.ingest.breaker import WINDOW, crosses
+from mesh_defs.ingest.plan import StreamPlan
+from mesh_defs.ingest.staging import Staging
+from mesh_defs.model.errors import MeshError, RecordRefusedError, TooManyDeadLettersError
+from mesh_defs.model.records import (
+    DeadLetter,
+    Gap,
+    PartitionAdvance,
+    PartitionStart,
+    RawBatch,
+    StagedFile,
+    TypedBatch,
+)
+from mesh_defs.store import DomainStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """When a chunk is full. Memory depends on none of them: rows leave for the disk as they come.
+
+    Attributes:
+        rows: Records a chunk.
+        size_bytes: Bytes of keys and values a chunk.
+        seconds: How long one stream may fill a chunk, so that others and readers are not kept waiting.
+        gaps: Ledger gaps a chunk; compacted topics have many.
+        batch: Records asked of the broker at once; more leave the processor's cache.
+    """
+
+    rows: int = 1_000_000
+    size_bytes: int = 512 * 1024 * 1024
+    seconds: float = 10.0
+    gaps: int = 10_000
+    batch: int = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """What a commit takes from one stream."""
+
+    starts: tuple[PartitionStart, ...]
+    advances: tuple[PartitionAdvance, ...]
+    files: tuple[StagedFile, ...]
+    outcomes: bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class _Tally:
+    """The account of one partition within one chunk."""
+
+    from_offset: int
+    next_offset: int
+    rows: int = 0
+    dead_letters: int = 0
+    gaps: list[Gap] = field(default_factory=list)
+    content_hash: int = 0
+    leader_epoch: int = -1
+
+    def skip_to(self, offset: int) -> None:
+        if offset > self.next_offset:
+            self.gaps.append(Gap(kind="skipped", from_offset=self.next_offset, to_offset=offset))
+            self.next_offset = offset
+
+    def take(self, raw: RawBatch, typed: TypedBatch) -> None:
+        offsets = raw.offsets
+        self.skip_to(offsets[0])
+        if offsets[-1] - offsets[0] + 1 == len(offsets):
+            self.next_offset = offsets[-1] + 1
+        else:
+            for offset in offsets:
+                self.skip_to(offset)
+                self.next_offset = offset + 1
+        self.rows += typed.rows.num_rows
+        self.dead_letters += len(typed.dead_letters)
+        self.content_hash = (self.content_hash + content_hash(raw)) % 2**64
+        self.leader_epoch = max(self.leader_epoch, raw.leader_epoch)
+
+
+class StreamRun:
+    """One stream within one pass.
+
+    Args:
+        contract: The stream.
+        plan: Where it begins and ends.
+        reader: Over the plan's ranges.
+        decoder: Of the contract.
+        recent: The outcomes of the records before, for the circuit breaker.
+    """
+
+    def __init__(
+        self,
+        *,
+        contract: StreamContract,
+        plan: StreamPlan,
+        reader: BoundedReader,
+        decoder: Decoder,
+        recent: bytes,
+    ) -> None:
+        self.contract = contract
+        self.plan = plan
+        self.errors: dict[int, MeshError] = dict(plan.errors)
+        self.tripped: MeshError | None = None
+        self.unknown: Counter[str] = Counter()
+        self._reader = reader
+        self._decoder = decoder
+        self._recent = recent
+        self._next = {p: from_ for p, (from_, _) in plan.ranges.items()}
+        self._lost = dict(plan.lost)
+        self._starts = plan.starts
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing is left to read, or nothing may be read any more."""
+        live = [p for p in self._next if p not in self.errors]
+        return self.tripped is not None or all(self._next[p] >= self.plan.ranges[p][1] for p in live)
+
+    @property
+    def positions(self) -> Mapping[int, int]:
+        """The next offset of each partition, as far as chunks have been taken."""
+        return self._next
+
+    def collect(self, store: DomainStore, limits: Limits) -> Chunk:
+        """Fill one chunk.
+
+        Raises:
+            BrokerError: The read failed; nothing of the chunk may be committed.
+            StoreError: Staging failed; likewise.
+        """
+        tallies = {p: self._tally(p) for p in self._next if p not in self.errors}
+        outcomes = bytearray()
+        with Staging(store, self.contract, self.plan.epoch) as staging:
+            deadline = time.monotonic() + limits.seconds
+            records = size = 0
+            while not self._reader.done and self.tripped is None:
+                for raw in self._reader.read(limits.batch):
+                    records += len(raw)
+                    size += self._take(raw, tallies, staging, outcomes)
+                gaps = sum(len(t.gaps) for t in tallies.values())
+                if (
+                    records >= limits.rows
+                    or size >= limits.size_bytes
+                    or gaps >= limits.gaps
+                    or time.monotonic() >= deadline
+                ):
+                    break
+            if self.tripped is None:
+                self._close(tallies)
+            files = staging.close()
+        self._next.update({p: t.next_offset for p, t in tallies.items()})
+        self._recent = (self._recent + bytes(outcomes[-WINDOW:]))[-WINDOW:]
+        starts, self._starts = self._starts, ()
+        return Chunk(
+            starts=starts,
+            advances=tuple(a for p, t in tallies.items() if (a := self._advance(p, t))),
+            files=files,
+            outcomes=bytes(outcomes[-WINDOW:]),
+        )
+
+    def _tally(self, partition: int) -> _Tally:
+        lost = self._lost.pop(partition, None)
+        if lost is None:
+            return _Tally(from_offset=self._next[partition], next_offset=self._next[partition])
+        return _Tally(from_offset=lost.from_offset, next_offset=lost.to_offset, gaps=[lost])
+
+    def _take(self, raw: RawBatch, tallies: dict[int, _Tally], staging: Staging, outcomes: bytearray) -> int:
+        """Decode and stage one raw batch; return its size in bytes."""
+        if raw.partition in self.errors or self.tripped is not None:
+            return 0
+        typed = self._decoder.decode(raw, epoch=self.plan.epoch, ingested_at=staging.ingested_at)
+        refused = next((letter for letter in typed.dead_letters if self._refuses(letter)), None)
+        if refused is not None:
+            self.errors[raw.partition] = _refused_error(self.contract, refused)
+            self._reader.stop(raw.partition)
+            raw = raw.part(0, refused.index)
+            if not raw.offsets:
+                return 0
+            typed = self._decoder.decode(raw, epoch=self.plan.epoch, ingested_at=staging.ingested_at)
+        batch_outcomes = bytearray(len(raw))
+        for letter in typed.dead_letters:
+            batch_outcomes[letter.index] = 1
+        before = (self._recent + bytes(outcomes[-WINDOW:]))[-WINDOW:]
+        if crosses(before, bytes(batch_outcomes), self.contract.max_dead_letter_ratio):
+            self.tripped = _tripped_error(self.contract, raw, len(typed.dead_letters))
+            return 0
+        outcomes += batch_outcomes
+        tallies[raw.partition].take(raw, typed)
+        self.unknown.update(typed.unknown_fields)
+        staging.put(typed)
+        return sum(map(len, filter(None, raw.values))) + sum(map(len, filter(None, raw.keys)))
+
+    def _refuses(self, letter: DeadLetter) -> bool:
+        if self.contract.on_error is OnError.FAIL:
+            return True
+        return letter.rule == "unknown_field" and self.contract.on_unknown_field is OnUnknownField.FAIL
+
+    def _close(self, tallies: Mapping[int, _Tally]) -> None:
+        """Account for offsets at the end that the broker passed over without handing anything out."""
+        for partition, position in self._reader.positions.items():
+            if partition in tallies and partition not in self.errors:
+                tallies[partition].skip_to(position)
+
+    def _advance(self, partition: int, tally: _Tally) -> PartitionAdvance | None:
+        if tally.next_offset == tally.from_offset:
+            return None
+        return PartitionAdvance(
+            stream=self.contract.name,
+            epoch=self.plan.epoch,
+            partition=partition,
+            from_offset=tally.from_offset,
+            to_offset=tally.next_offset,
+            row_count=tally.rows,
+            dead_letter_count=tally.dead_letters,
+            gaps=tuple(tally.gaps),
+            content_hash=tally.content_hash,
+            contract_version=self.contract.version,
+            leader_epoch=tally.leader_epoch,
+        )
+
+
+def _refused_error(contract: StreamContract, letter: DeadLetter) -> RecordRefusedError:
+    return RecordRefusedError(
+        cannot=f"read {contract.full_name} partition {letter.partition} beyond offset {letter.offset}",
+        why=f"the record breaks the contract ({letter.rule} at {letter.path}: {letter.message}) "
+        "and the contract says stop",
+        do="mend the contract, or set `onError` and `onUnknownField` to keep such records aside",
+    )
+
+
+def _tripped_error(contract: StreamContract, raw: RawBatch, bad: int) -> TooManyDeadLettersError:
+    return TooManyDeadLettersError(
+        cannot=f"read {contract.full_name} partition {raw.partition} beyond offset {raw.offsets[0]}",
+        why=f"{bad} of the next {len(raw)} records break the contract: more than "
+        f"maxDeadLetterRatio {contract.max_dead_letter_ratio:g} of the last 1,000",
+        do="mend the producer or the contract, or raise maxDeadLetterRatio to keep them as dead letters",
+    )

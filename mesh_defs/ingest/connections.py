@@ -1,0 +1,43 @@
+"""The brokers of a pass: one a connection, opened when first needed, closed together."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from mesh_defs.broker import Broker, connection_for
+from mesh_defs.contract.contract import StreamContract
+from mesh_defs.model.config import MeshConfig
+
+
+class Brokers:
+    """Opens each connection of `mesh.toml` once.
+
+    Args:
+        config: The mesh's configuration.
+    """
+
+    def __init__(self, config: MeshConfig) -> None:
+        self._config = config
+        self._open: dict[tuple[str, str | None], Broker] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for broker in self._open.values():
+            broker.close()
+
+    def of(self, contract: StreamContract) -> Broker:
+        """Return the broker that holds the contract's topic.
+
+        Raises:
+            BrokerUnavailableError: The local Kafka is asked for, and is not running.
+            ConfigError: The connection is not described anywhere.
+        """
+        key = (contract.server, contract.server_host)
+        if key not in self._open:
+            self._open[key] = Broker(connection_for(self._config, contract.server, host=contract.server_host))
+        return self._open[key]

@@ -1,0 +1,46 @@
+"""What stopped a stream, kept beside the store so that `mesh status` can say it after the pass has gone."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+FILE = "failures.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a stream, or one of its partitions, did not reach its end in the last pass.
+
+    Attributes:
+        partition: None where the whole stream is concerned.
+        error: The error's class name.
+        at: When the pass ended, RFC 3339, UTC.
+    """
+
+    stream: str
+    partition: int | None
+    error: str
+    message: str
+    at: str
+
+
+def read_failures(folder: Path) -> tuple[Failure, ...]:
+    """Return the failures of the last pass over each stream of the domain in `folder`."""
+    try:
+        entries = json.loads((folder / FILE).read_text())
+    except FileNotFoundError:
+        return ()
+    return tuple(Failure(**entry) for entry in entries)
+
+
+def write_failures(folder: Path, streams: set[str], failures: list[Failure]) -> None:
+    """Replace what is known of `streams`; other streams' failures stay. The file is swapped atomically."""
+    kept = [f for f in read_failures(folder) if f.stream not in streams]
+    if not (folder / FILE).exists() and not failures:
+        return
+    fresh = folder / f"{FILE}.{os.getpid()}.tmp"
+    fresh.write_text(json.dumps([asdict(f) for f in (*kept, *failures)], indent=1))
+    fresh.replace(folder / FILE)

@@ -1,0 +1,79 @@
+"""What a pass would find: the question that sensors and `mesh status` ask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mesh_defs.contract.contract import Domain
+from mesh_defs.contract.project import Project
+from mesh_defs.ingest.connections import Brokers
+from mesh_defs.ingest.plan import StreamPlan, plan_stream
+from mesh_defs.model.errors import BrokerUnavailableError, MeshError
+from mesh_defs.store import DomainStore, StoreOffsets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamNews:
+    """How one stream stands against the broker.
+
+    Attributes:
+        error: Why the whole stream cannot be read; None where it can.
+        plan: What a pass would do; None where the stream cannot be read.
+    """
+
+    stream: str
+    plan: StreamPlan | None = None
+    error: MeshError | None = None
+
+    @property
+    def has_news(self) -> bool:
+        """Whether a pass has anything to do. An error is news too: only a failed run makes it loud."""
+        return self.error is not None or (self.plan is not None and self.plan.has_news)
+
+    @property
+    def lag(self) -> int:
+        """Offsets between the next offset and the last stable one."""
+        return self.plan.lag if self.plan is not None else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainNews:
+    """How a domain stands: what the store holds, and what the broker has beyond it."""
+
+    offsets: StoreOffsets
+    streams: Mapping[str, StreamNews] = field(default_factory=dict)
+
+
+def read_offsets(project: Project, domain: Domain) -> StoreOffsets:
+    """Return what the domain's store answers for; nothing where it was never written."""
+    folder = project.data_folder(domain.name)
+    if not DomainStore.exists(folder):
+        return StoreOffsets()
+    with DomainStore.open(folder, domain.name, read_only=True) as store:
+        return store.offsets()
+
+
+def news(project: Project, domain: Domain) -> DomainNews:
+    """Compare every stream of the domain with its broker.
+
+    Returns:
+        A finding for each stream; a stream that cannot be read carries the reason.
+
+    Raises:
+        StoreError: The domain's store cannot be read.
+        BrokerUnavailableError: No broker answers, for none of the streams.
+    """
+    offsets = read_offsets(project, domain)
+    found: dict[str, StreamNews] = {}
+    with Brokers(project.config) as brokers:
+        for contract in domain.streams:
+            try:
+                plan = plan_stream(brokers.of(contract), contract, offsets.streams.get(contract.name))
+                found[contract.name] = StreamNews(stream=contract.name, plan=plan)
+            except MeshError as error:
+                found[contract.name] = StreamNews(stream=contract.name, error=error)
+    errors = [n.error for n in found.values()]
+    if errors and all(isinstance(e, BrokerUnavailableError) for e in errors) and errors[0] is not None:
+        raise errors[0]
+    return DomainNews(offsets=offsets, streams=found)

@@ -1,0 +1,115 @@
+"""What a pass says about itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from mesh_defs.model.errors import MeshError
+from mesh_defs.model.records import Gap, PartitionAdvance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionReport:
+    """What one pass did to one partition: the offsets [from_offset, to_offset), accounted for.
+
+    Attributes:
+        end_offset: The last stable offset when the pass began.
+        snapshot: The store's snapshot after the last commit; None where nothing was committed.
+    """
+
+    partition: int
+    epoch: int
+    from_offset: int
+    to_offset: int
+    end_offset: int
+    row_count: int = 0
+    dead_letter_count: int = 0
+    gaps: tuple[Gap, ...] = ()
+    snapshot: int | None = None
+
+    @property
+    def lag(self) -> int:
+        """How many offsets below the pass's end were not reached."""
+        return max(0, self.end_offset - self.to_offset)
+
+    def plus(self, advance: PartitionAdvance, snapshot: int) -> PartitionReport:
+        """Return the report after one more commit."""
+        return replace(
+            self,
+            to_offset=advance.to_offset,
+            row_count=self.row_count + advance.row_count,
+            dead_letter_count=self.dead_letter_count + advance.dead_letter_count,
+            gaps=self.gaps + advance.gaps,
+            snapshot=snapshot,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Why a stream, or one of its partitions, did not reach its end.
+
+    Attributes:
+        partition: None where the whole stream is concerned.
+    """
+
+    error: MeshError
+    partition: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamReport:
+    """What one pass did to one stream.
+
+    Attributes:
+        troubles: Why the stream, or some of its partitions, did not reach the end; empty when all did.
+        unknown_fields: For each path of a field that the contract does not name, how many records carried it.
+    """
+
+    domain: str
+    stream: str
+    partitions: tuple[PartitionReport, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+    unknown_fields: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def row_count(self) -> int:
+        """Rows stored by the pass."""
+        return sum(p.row_count for p in self.partitions)
+
+    @property
+    def dead_letter_count(self) -> int:
+        """Dead letters stored by the pass."""
+        return sum(p.dead_letter_count for p in self.partitions)
+
+    @property
+    def snapshot(self) -> int | None:
+        """The snapshot after the last commit, or None where nothing was committed."""
+        return max((p.snapshot for p in self.partitions if p.snapshot is not None), default=None)
+
+    @property
+    def errors(self) -> tuple[MeshError, ...]:
+        """The reasons why the stream, or some of its partitions, did not reach the end."""
+        return tuple(t.error for t in self.troubles)
+
+    @property
+    def error(self) -> MeshError | None:
+        """The first reason why the stream did not reach the end, or None."""
+        return self.troubles[0].error if self.troubles else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassReport:
+    """What one pass did to a domain."""
+
+    domain: str
+    streams: tuple[StreamReport, ...] = ()
+
+    @property
+    def failed(self) -> tuple[StreamReport, ...]:
+        """The streams that did not reach their end."""
+        return tuple(s for s in self.streams if s.troubles)
+
+    @property
+    def row_count(self) -> int:
+        """Rows stored by the pass."""
+        return sum(s.row_count for s in self.streams)

@@ -1,0 +1,117 @@
+"""All domains' stores in one read-only DuckDB connection, each under its domain's name."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+import duckdb
+
+from mesh_defs.contract.project import Project
+from mesh_defs.model.errors import QueryError
+from mesh_defs.store import DomainStore, attach_domain, connect_engine
+
+
+class Mesh:
+    """An open, read-only view of every domain that has a store.
+
+    Attributes:
+        connection: DuckDB in memory; `select ... from domain.table` works across domains.
+        domains: The names attached.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, domains: tuple[str, ...]) -> None:
+        self.connection = connection
+        self.domains = domains
+
+    @classmethod
+    def open(cls, project: Project) -> Self:
+        """Attach the store of each domain of the project; a domain without one yet is left out.
+
+        Raises:
+            StoreError: A store cannot be read.
+        """
+        connection = connect_engine()
+        attached = []
+        for name in project.domain_names():
+            folder = project.data_folder(name)
+            if DomainStore.exists(folder):
+                attach_domain(connection, name, folder, read_only=True)
+                attached.append(name)
+        return cls(connection, tuple(attached))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.connection.close()
+
+    def has_table(self, full_name: str) -> bool:
+        """Say whether `domain.table` is there."""
+        domain, _, table = full_name.partition(".")
+        found = self.connection.execute(
+            "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND table_name = ?", [domain, table]
+        ).fetchone()
+        return domain in self.domains and found is not None
+
+    def snapshot(self, domain: str) -> int:
+        """Return the snapshot of the domain's store that this connection, or its transaction, sees."""
+        found = self.connection.execute("SELECT id FROM ducklake_current_snapshot(?)", [domain]).fetchone()
+        if found is None:
+            raise QueryError(
+                cannot=f"read {domain}", why="its store has no snapshot", do="run `mesh ingest` first"
+            )
+        return int(found[0])
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """See every store at one snapshot each, until the context ends."""
+        self.connection.execute("BEGIN TRANSACTION READ ONLY")
+        try:
+            yield self.connection
+        finally:
+            self.connection.execute("ROLLBACK")
+
+    def query(self, sql: str) -> duckdb.DuckDBPyRelation:
+        """Run one reading statement.
+
+        Raises:
+            QueryError: It is not one reading statement, or it fails.
+        """
+        try:
+            statements = self.connection.extract_statements(sql)
+            if len(statements) != 1 or statements[0].type not in READING:
+                raise QueryError(
+                    cannot="run this SQL",
+                    why="it is not one reading statement",
+                    do="ask one SELECT, DESCRIBE, SHOW, SUMMARIZE or EXPLAIN at a time",
+                )
+            relation = self.connection.sql(sql)
+        except duckdb.Error as error:
+            raise _failed(error) from error
+        if relation is None:
+            raise QueryError(cannot="run this SQL", why="it has no result", do="ask a SELECT")
+        return relation
+
+
+READING = frozenset(
+    {
+        duckdb.StatementType.SELECT,
+        duckdb.StatementType.EXPLAIN,
+        duckdb.StatementType.RELATION,
+        duckdb.StatementType.PRAGMA,
+    }
+)
+"""Kinds of statements that change nothing; SHOW, DESCRIBE and SUMMARIZE are SELECTs to DuckDB."""
+
+
+def _failed(error: duckdb.Error) -> QueryError:
+    return QueryError(
+        cannot="run this SQL",
+        why=" ".join(str(error).split()),
+        do="`show all tables` lists what can be asked",
+    )
