@@ -1,0 +1,33 @@
+"""`mesh process`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mesh_defs.cli.app import project_of
+from mesh_defs.supervisor.process import run_process
+
+app = typer.Typer(no_args_is_help=True, help="The processes of mesh.toml.")
+
+
+@app.callback()
+def _group() -> None:
+    """The processes of mesh.toml."""
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def run(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The NAME of [process.NAME].")],
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- ARGS ...]", help="Added to its command.", show_default=False),
+    ] = None,
+) -> None:
+    """Run one process in the foreground, with the mesh's own `python` first on its PATH.
+
+    Its streams, signals and exit code are the program's own.
+    """
+    run_process(project_of(context), name, arguments or ())

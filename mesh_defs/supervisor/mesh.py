@@ -1,0 +1,147 @@
+"""The parts of a whole mesh, in the order in which they need each other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mesh_defs.broker.local import LocalKafka
+from mesh_defs.broker.ports import who_holds
+from mesh_defs.contract.project import Project
+from mesh_defs.model.config import ProcessConfig
+from mesh_defs.model.errors import ConfigError, ProcessError
+from mesh_defs.supervisor.environment import part_environment
+from mesh_defs.supervisor.graphql import LOOPBACK, broken_locations, daemon_beats, web_server_answers
+from mesh_defs.supervisor.home import HomePreparation
+from mesh_defs.supervisor.kafka import KafkaPart
+from mesh_defs.supervisor.part import CommandPart, PartReport
+from mesh_defs.supervisor.supervisor import Stage, Supervisor
+
+WORKSPACE = "workspace.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpOptions:
+    """How a mesh is brought up.
+
+    Attributes:
+        port: Of the web server.
+        with_processes: Whether the processes of ``mesh.toml`` are started too.
+        apply_topics: Creates the topics that the contracts declare, once the broker answers.
+        report: Is told each change of a part's state.
+        warn: Is told what is wrong but stops nothing.
+    """
+
+    port: int
+    with_processes: bool
+    apply_topics: Callable[[], None]
+    report: Callable[[PartReport], None]
+    warn: Callable[[str], None]
+
+
+def up(project: Project, options: UpOptions) -> None:
+    """Run a mesh until an exception (`KeyboardInterrupt` on a signal) ends it.
+
+    Raises:
+        ConfigError: The project lacks its workspace file.
+        ProcessError: It runs already, the port is taken, or a part does not start.
+        BrokerError: The broker does not answer, or the local one cannot be had.
+    """
+    if not (project.root / WORKSPACE).is_file():
+        raise ConfigError(
+            cannot="start the mesh",
+            why=f"{project.root} has no {WORKSPACE}",
+            do="write one that holds `load_from: []`; `mesh domain new NAME` adds domains to it",
+        )
+    supervisor = Supervisor(
+        project.config.data / "run", environment=part_environment(project), report=options.report
+    )
+    supervisor.run(stages(project, options))
+
+
+def stages(project: Project, options: UpOptions) -> tuple[Stage, ...]:
+    """Return what is started after what.
+
+    1. The port is looked at, Dagster's home is begun, the local Kafka is started where it is ours.
+    2. Topics are created; with a prepared home, web server and daemon start side by side.
+    3. Code locations that do not load are told; the processes of ``mesh.toml`` start.
+    """
+    home = HomePreparation(project)
+
+    def first(environment: Mapping[str, str]) -> None:
+        _refuse_taken(options.port)
+        home.begin(environment)
+
+    def second(_: Mapping[str, str]) -> None:
+        options.apply_topics()
+        home.finish()
+
+    def third(_: Mapping[str, str]) -> None:
+        for name, error in broken_locations(options.port).items():
+            options.warn(f"the domain {name} does not load, the others do: {error}")
+
+    kafka = (
+        (KafkaPart(kafka=LocalKafka.of_mesh(project.config.data)),) if project.config.has_local_kafka else ()
+    )
+    processes = project.config.processes.values() if options.with_processes else ()
+    return (
+        Stage(before=first, parts=kafka),
+        Stage(before=second, parts=(_web_server(project, options.port), _daemon(project, options.port))),
+        Stage(before=third, parts=tuple(_process(project, process) for process in processes)),
+    )
+
+
+def _web_server(project: Project, port: int) -> CommandPart:
+    return CommandPart(
+        name="webserver",
+        command=(
+            *_program("dagster-webserver"),
+            *("--host", LOOPBACK, "--port", str(port), "--workspace", str(project.root / WORKSPACE)),
+        ),
+        folder=project.root,
+        log=_log(project, "webserver"),
+        restarts=True,
+        place=f"http://{LOOPBACK}:{port}",
+        check=lambda _: web_server_answers(port),
+    )
+
+
+def _daemon(project: Project, port: int) -> CommandPart:
+    return CommandPart(
+        name="daemon",
+        command=(*_program("dagster-daemon"), "run", "--workspace", str(project.root / WORKSPACE)),
+        folder=project.root,
+        log=_log(project, "daemon"),
+        restarts=True,
+        check=lambda running: daemon_beats(port, running.birth.created),
+    )
+
+
+def _process(project: Project, process: ProcessConfig) -> CommandPart:
+    return CommandPart(
+        name=process.name,
+        command=process.command,
+        folder=project.root,
+        log=_log(project, process.name),
+        restarts=False,
+    )
+
+
+def _program(name: str) -> tuple[str, ...]:
+    return (str(Path(sys.executable).with_name(name)),)
+
+
+def _log(project: Project, part: str) -> Path:
+    return project.config.data / "logs" / f"{part}.log"
+
+
+def _refuse_taken(port: int) -> None:
+    holder = who_holds(port)
+    if holder is not None:
+        raise ProcessError(
+            cannot=f"start the web server on port {port}",
+            why=f"{holder} listens there",
+            do="stop that program, or choose another port with `mesh up --port N`",
+        )
