@@ -1,0 +1,58 @@
+"""The checks of an events table: evaluated by each pass, red in the graph when they fail."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from mesh_defs.contract.contract import Domain
+from mesh_defs.contract.project import Project
+from mesh_defs.ingest import StreamReport
+from mesh_defs.model.errors import MeshError
+from mesh_defs.orchestration.keys import LEDGER_CHECK, MOVING_CHECK
+from mesh_defs.store import DomainStore, verify_store
+
+
+def check_specs(key: dg.AssetKey) -> tuple[dg.AssetCheckSpec, ...]:
+    """Return the checks of the events table `key`.
+
+    A broken ledger holds back the products; a stopped partition does not, since what is stored is right.
+    """
+    return (
+        dg.AssetCheckSpec(
+            LEDGER_CHECK,
+            asset=key,
+            blocking=True,
+            description="Every offset since the stream's start is a row, a dead letter or a recorded gap, once.",
+        ),
+        dg.AssetCheckSpec(
+            MOVING_CHECK,
+            asset=key,
+            description="No partition is stopped: the last pass brought each to its last stable offset.",
+        ),
+    )
+
+
+def ledger_result(project: Project, domain: Domain, stream: str, key: dg.AssetKey) -> dg.AssetCheckResult:
+    """Recount a stream's tables against its ledger."""
+    try:
+        with DomainStore.open(project.data_folder(domain.name), domain.name, read_only=True) as store:
+            messages = [v.message for v in verify_store(store, [stream])]
+    except MeshError as error:
+        messages = [str(error)]
+    return _result(key, LEDGER_CHECK, messages, "every offset is accounted for, once")
+
+
+def moving_result(report: StreamReport, key: dg.AssetKey) -> dg.AssetCheckResult:
+    """Say whether the pass brought every partition of a stream to its end."""
+    return _result(key, MOVING_CHECK, list(map(str, report.errors)), "every partition reached its end")
+
+
+def _result(key: dg.AssetKey, name: str, broken: list[str], holds: str) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        asset_key=key,
+        check_name=name,
+        passed=not broken,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=broken[0] if broken else f"{holds[0].upper()}{holds[1:]}.",
+        metadata={"violations": len(broken)},
+    )

@@ -1,0 +1,65 @@
+"""How the mesh's things are called in Dagster: keys, groups, tags of runs."""
+
+from __future__ import annotations
+
+import re
+
+import dagster as dg
+
+from mesh_defs.model.errors import ConfigError
+
+TOPIC = "topic"
+"""The middle part of a topic's key: `[domain, "topic", name]`."""
+
+DOMAIN_TAG = "mesh/domain"
+"""The tag of the runs that a domain's sensor asked for."""
+
+LEDGER_CHECK = "ledger"
+MOVING_CHECK = "partitions_moving"
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_DOTS = frozenset({".", ".."})
+
+
+def table_key(domain: str, name: str) -> dg.AssetKey:
+    """Return the key of a stream's or a product's table.
+
+    Dagster makes folders of keys; a part such as ``..`` would lead out of its storage.
+
+    Raises:
+        ConfigError: A part is no name of the mesh.
+    """
+    for part in (domain, name):
+        if not _NAME.fullmatch(part):
+            raise ConfigError(
+                cannot=f"show the table {domain!r}.{name!r}",
+                why=f"{part!r} is no name of a domain, stream or product",
+                do="begin with a lower-case letter and use at most 63 lower-case letters, digits and underscores",
+            )
+    return dg.AssetKey([domain, name])
+
+
+def topic_key(domain: str, topic: str) -> dg.AssetKey:
+    """Return the key of a topic.
+
+    Raises:
+        ConfigError: Kafka allows no topic of that name.
+    """
+    if not _TOPIC.fullmatch(topic) or topic in _DOTS:
+        raise ConfigError(
+            cannot=f"show the topic {topic!r} of {domain}",
+            why="Kafka allows no topic of that name",
+            do="use at most 249 letters, digits, dots, underscores and hyphens",
+        )
+    return dg.AssetKey([domain, TOPIC, topic])
+
+
+def attempt_tag(stream: str) -> str:
+    """Return the tag that says for the how manieth time a run was asked for the same stream in vain."""
+    return f"mesh.attempt/{stream}"
+
+
+def asked_tag(stream: str) -> str:
+    """Return the tag that says which news of a stream a run was asked for."""
+    return f"mesh.asked/{stream}"

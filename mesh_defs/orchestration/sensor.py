@@ -1,0 +1,79 @@
+"""The sensor of a domain: compares the broker with the store and asks for one run for all streams with news."""
+
+# No `from __future__ import annotations` here: Dagster reads the annotation of `context` at definition.
+import time
+
+import dagster as dg
+
+from mesh_defs.contract.contract import Domain
+from mesh_defs.contract.project import Project
+from mesh_defs.ingest import news
+from mesh_defs.model.errors import BrokerUnavailableError
+from mesh_defs.orchestration.asking import ATTEMPTS, LastRun, decide
+from mesh_defs.orchestration.automation import INTERVAL_SECONDS
+from mesh_defs.orchestration.dead_runs import runs_under_way
+from mesh_defs.orchestration.keys import DOMAIN_TAG, asked_tag, attempt_tag, table_key
+
+FAILED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+
+
+def ingest_sensor(project: Project, domain: Domain) -> dg.SensorDefinition:
+    """Return the sensor of a domain.
+
+    It holds no progress: neither a run key (a failed run would burn it) nor a cursor. What was asked for stands in
+    the tags of the runs, what was done in the store.
+    """
+    keys = {s.name: table_key(domain.name, s.name) for s in domain.streams}
+
+    @dg.sensor(
+        name=f"{domain.name}__ingest",
+        asset_selection=dg.AssetSelection.assets(*keys.values()),
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Asks for one run for all streams whose topic has offsets that the store does not answer for.",
+    )
+    def ingest(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        return ask(context.instance, project, domain)
+
+    return ingest
+
+
+def ask(instance: dg.DagsterInstance, project: Project, domain: Domain) -> dg.RunRequest | dg.SkipReason:
+    """Ask for a run, or say why not.
+
+    Raises:
+        StoreError: The domain's store cannot be read; the tick fails and says so.
+    """
+    busy = _under_way(instance, domain.name)
+    if busy is not None:
+        return dg.SkipReason(f"run {busy.run_id[:8]} is under way ({busy.status.value})")
+    try:
+        streams = news(project, domain).streams
+    except BrokerUnavailableError as error:
+        return dg.SkipReason(str(error))
+    decision = decide(streams, lambda stream: _last_run(instance, domain.name, stream), now=time.time())
+    if not decision.tags:
+        return dg.SkipReason(decision.reason)
+    tags = {DOMAIN_TAG: domain.name}
+    for more in decision.tags.values():
+        tags |= more
+    return dg.RunRequest(asset_selection=[table_key(domain.name, s) for s in decision.tags], tags=tags)
+
+
+def _under_way(instance: dg.DagsterInstance, domain: str) -> dg.DagsterRun | None:
+    """Return a run that this domain's sensor asked for and that has not ended."""
+    return next((run for run in runs_under_way(instance) if run.tags.get(DOMAIN_TAG) == domain), None)
+
+
+def _last_run(instance: dg.DagsterInstance, domain: str, stream: str) -> LastRun | None:
+    wanted = dg.RunsFilter(tags={DOMAIN_TAG: domain, attempt_tag(stream): list(ATTEMPTS)})
+    records = instance.get_run_records(filters=wanted, limit=1)
+    if not records:
+        return None
+    run = records[0].dagster_run
+    return LastRun(
+        failed=run.status in FAILED,
+        attempt=int(run.tags[attempt_tag(stream)]),
+        asked=frozenset(run.tags.get(asked_tag(stream), "").split()),
+        ended_at=records[0].end_time or records[0].update_timestamp.timestamp(),
+    )
