@@ -1,6 +1,8 @@
 """The domain store: one DuckLake a domain, written only through this package."""
 
+from mesh_defs.store.account import Violation
 from mesh_defs.store.engine import attach_domain, connect_engine
+from mesh_defs.store.ledger import LedgerEntry, read_ledger
 from mesh_defs.store.lock import FileLock, Holder, WriterLock
 from mesh_defs.store.offsets import (
     EarlierEpoch,
@@ -11,18 +13,23 @@ from mesh_defs.store.offsets import (
 )
 from mesh_defs.store.staging import StagedWriter
 from mesh_defs.store.store import DomainStore
+from mesh_defs.store.verify import verify_store
 
 __all__ = [
     "DomainStore",
     "EarlierEpoch",
     "FileLock",
     "Holder",
+    "LedgerEntry",
     "PartitionOffsets",
     "Refresh",
     "StagedWriter",
     "StoreOffsets",
     "StreamOffsets",
+    "Violation",
     "WriterLock",
     "attach_domain",
     "connect_engine",
+    "read_ledger",
+    "verify_store",
 ]

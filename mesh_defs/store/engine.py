@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import platform
 from pathlib import Path
+from typing import Protocol
 
 import duckdb
 
@@ -23,6 +24,18 @@ LOCK_FILE = "writer.lock"
 
 _BUSY_TIMEOUT_MS = 10_000
 _WAL = "META_JOURNAL_MODE 'WAL'"
+
+
+class Attached(Protocol):
+    """A domain's store, attached to a connection for reading or for writing."""
+
+    @property
+    def domain(self) -> str:
+        """The domain's name, under which its lake is attached."""
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The connection."""
 
 
 def quote(name: str) -> str:

@@ -33,12 +33,12 @@ def store_error(cannot: str, error: BaseException) -> StoreError:
     if is_disk_full(error):
         return StoreError(
             cannot=cannot,
-            why=f"the disk is full, or its quota or file-size limit is reached ({_first_line(error)})",
+            why=f"the disk is full, or its quota or file-size limit is reached ({first_line(error)})",
             do="free space and run the same command again; nothing of this was stored",
         )
     return StoreError(
         cannot=cannot,
-        why=_first_line(error),
+        why=first_line(error),
         do="run `mesh doctor`; the store keeps what it last committed",
     )
 
@@ -56,6 +56,7 @@ def translated(cannot: str) -> Iterator[None]:
         raise store_error(cannot, error) from error
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, without its closing punctuation."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".;") if lines else type(error).__name__

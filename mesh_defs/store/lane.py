@@ -15,6 +15,7 @@ import duckdb
 
 from mesh_defs.model.errors import StoreError
 from mesh_defs.model.records import Committed, OnStep
+from mesh_defs.store.engine import Attached
 from mesh_defs.store.errors import is_retryable, store_error
 from mesh_defs.store.layout import OFFSETS, parse_row, read_row
 from mesh_defs.store.lock import WriterLock
@@ -25,16 +26,8 @@ ATTEMPTS = 8
 _FIRST_PAUSE_S = 0.05
 
 
-class Lane(Protocol):
-    """What a transaction needs of a domain's store."""
-
-    @property
-    def domain(self) -> str:
-        """The domain's name, under which its lake is attached."""
-
-    @property
-    def connection(self) -> duckdb.DuckDBPyConnection:
-        """The connection that is attached for writing."""
+class Lane(Attached, Protocol):
+    """What a transaction needs of a domain's store, attached for writing."""
 
     def reconnect(self) -> None:
         """Replace the connection by a new one."""

@@ -1,0 +1,160 @@
+"""What the offsets and the ledger claim of each partition, and whether the two agree with each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mesh_defs.model.records import Gap
+from mesh_defs.store.ledger import LedgerEntry
+from mesh_defs.store.offsets import HASH_MODULUS, PartitionOffsets, StreamOffsets
+
+COMPLETENESS = "completeness"
+UNIQUENESS = "uniqueness"
+ATOMICITY = "atomicity"
+MONOTONY = "monotony"
+READABLE = "readable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """One invariant that does not hold.
+
+    Attributes:
+        invariant: `completeness`, `uniqueness`, `atomicity`, `monotony`, or `readable` where data cannot be read.
+        partition: None where the whole stream is meant.
+        offset: The first offset concerned; None where there is none.
+        message: A sentence.
+    """
+
+    invariant: str
+    stream: str
+    epoch: int
+    partition: int | None
+    offset: int | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What is claimed of one partition in one epoch.
+
+    Attributes:
+        start: The first offset answered for.
+        next: The first offset not answered for.
+        totals: The running totals; None for an earlier epoch.
+        entries: What ingest stored, by offset.
+        removals: What erasure and retention took away.
+    """
+
+    stream: str
+    epoch: int
+    partition: int
+    start: int
+    next: int
+    totals: PartitionOffsets | None
+    entries: tuple[LedgerEntry, ...]
+    removals: tuple[LedgerEntry, ...]
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """The gaps of all entries."""
+        return tuple(gap for entry in self.entries for gap in entry.gaps)
+
+    @property
+    def removed(self) -> int:
+        """How many rows were taken away."""
+        return sum(entry.removed_count for entry in self.removals)
+
+    @property
+    def records(self) -> int:
+        """How many rows and dead letters there must be."""
+        in_gaps = sum(entry.in_gaps for entry in self.entries)
+        return self.next - self.start - in_gaps - self.removed
+
+    def violation(self, invariant: str, offset: int | None, predicate: str) -> Violation:
+        """Return a violation of this partition; `predicate` completes the sentence that names it."""
+        return Violation(
+            invariant=invariant,
+            stream=self.stream,
+            epoch=self.epoch,
+            partition=self.partition,
+            offset=offset,
+            message=f"{self.stream}[{self.partition}] of epoch {self.epoch} {predicate}",
+        )
+
+
+def accounts_of(
+    stream: str, known: StreamOffsets | None, entries: Sequence[LedgerEntry]
+) -> tuple[Account, ...]:
+    """Return the account of each partition that the offsets or the ledger know, by epoch and partition.
+
+    A partition that only the ledger knows has an empty range, so that its entries are violations.
+    """
+    own: dict[tuple[int, int], list[LedgerEntry]] = {}
+    for entry in entries:
+        own.setdefault((entry.epoch, entry.partition), []).append(entry)
+    spans: dict[tuple[int, int], tuple[int, int, PartitionOffsets | None]] = {}
+    for key, found in own.items():
+        spans[key] = (found[0].from_offset, found[0].from_offset, None)
+    if known is not None:
+        for earlier in known.earlier:
+            for partition, (start, end) in earlier.partitions.items():
+                spans[earlier.epoch, partition] = (start, end, None)
+        for partition, offsets in known.partitions.items():
+            spans[known.epoch, partition] = (offsets.start_offset, offsets.next_offset, offsets)
+    return tuple(
+        Account(
+            stream=stream,
+            epoch=epoch,
+            partition=partition,
+            start=start,
+            next=end,
+            totals=totals,
+            entries=tuple(e for e in own.get((epoch, partition), ()) if not e.removed_count),
+            removals=tuple(e for e in own.get((epoch, partition), ()) if e.removed_count),
+        )
+        for (epoch, partition), (start, end, totals) in sorted(spans.items())
+    )
+
+
+def check_claims(account: Account) -> Iterator[Violation]:
+    """Yield where entries do not follow one another, do not add up, or do not lead to the offsets."""
+    position = account.start
+    for entry in account.entries:
+        name = f"the ledger entry [{entry.from_offset}, {entry.to_offset})"
+        if entry.from_offset != position:
+            verb = "leaves offsets out" if entry.from_offset > position else "goes backwards"
+            text = f"was at {position} when {name} {verb}"
+            yield account.violation(MONOTONY, min(position, entry.from_offset), text)
+        held, span = (
+            entry.row_count + entry.dead_letter_count + entry.in_gaps,
+            entry.to_offset - entry.from_offset,
+        )
+        if held != span:
+            text = f"has {held} rows, dead letters and gaps in {name}, which spans {span} offsets"
+            yield account.violation(COMPLETENESS, entry.from_offset, text)
+        position = max(position, entry.to_offset)
+    if position != account.next:
+        text = f"is at {account.next} by the offsets and at {position} by the ledger"
+        yield account.violation(ATOMICITY, min(position, account.next), text)
+    if account.totals is not None and not _agrees(account, account.totals):
+        yield account.violation(
+            ATOMICITY, None, "has running totals that are not the sums of its ledger entries"
+        )
+
+
+def _agrees(account: Account, totals: PartitionOffsets) -> bool:
+    spans = {"skipped": 0, "lost": 0}
+    for gap in account.gaps:
+        spans[gap.kind] += gap.to_offset - gap.from_offset
+    summed = (
+        sum(e.row_count for e in account.entries),
+        sum(e.dead_letter_count for e in account.entries),
+        spans["skipped"],
+        spans["lost"],
+        account.removed,
+        sum(e.content_hash for e in account.entries) % HASH_MODULUS,
+    )
+    stored = (totals.rows, totals.dead_letters, totals.skipped, totals.lost, totals.removed)
+    return summed == (*stored, totals.content_hash)

@@ -1,0 +1,101 @@
+"""The ledger as it is read: one entry a range of offsets, append-only."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from mesh_defs.model.records import Gap
+from mesh_defs.store.engine import Attached
+from mesh_defs.store.errors import translated
+from mesh_defs.store.layout import LEDGER
+from mesh_defs.store.offsets import from_micros
+from mesh_defs.store.schema import table_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """What became of the offsets [from_offset, to_offset) of one partition.
+
+    Attributes:
+        removed_count: Rows that this entry took away (erasure, retention); 0 for what an ingest pass stored.
+        content_hash: The sum over the records, modulo 2**64.
+    """
+
+    stream: str
+    epoch: int
+    partition: int
+    from_offset: int
+    to_offset: int
+    row_count: int
+    dead_letter_count: int
+    removed_count: int
+    gaps: tuple[Gap, ...]
+    content_hash: int
+    contract_version: str
+    writer: str
+    committed_at: dt.datetime
+
+    @property
+    def in_gaps(self) -> int:
+        """How many offsets are in gaps."""
+        return sum(gap.to_offset - gap.from_offset for gap in self.gaps)
+
+
+def read_entries(
+    con: duckdb.DuckDBPyConnection, domain: str, stream: str | None = None
+) -> tuple[LedgerEntry, ...]:
+    """Return the ledger's entries over a connection of the caller's, inside its transaction.
+
+    Raises:
+        StoreError: The catalog or a file of the ledger cannot be read.
+    """
+    with translated(f"read the ledger of domain {domain}"):
+        rows = con.execute(
+            f"SELECT stream, epoch, partition, from_offset, to_offset, row_count, dead_letter_count, "
+            f"removed_count, gaps, content_hash, contract_version, writer, epoch_us(committed_at) "
+            f"FROM {table_name(domain, LEDGER)} WHERE stream = coalesce(?, stream) "
+            f"ORDER BY stream, epoch, partition, from_offset, to_offset",
+            [stream],
+        ).fetchall()
+    return tuple(_entry(row) for row in rows)
+
+
+def read_ledger(store: Attached, stream: str | None = None) -> tuple[LedgerEntry, ...]:
+    """Return an open store's ledger entries by stream, epoch, partition and offset; of one stream, or of all.
+
+    Raises:
+        StoreError: The catalog or a file of the ledger cannot be read.
+    """
+    return read_entries(store.connection, store.domain, stream)
+
+
+def gaps_from_json(text: str) -> tuple[Gap, ...]:
+    """Read the ledger's text of gaps."""
+    if text == "[]":
+        return ()
+    return tuple(
+        Gap(kind=g["kind"], from_offset=g["from_offset"], to_offset=g["to_offset"]) for g in json.loads(text)
+    )
+
+
+def _entry(row: tuple[Any, ...]) -> LedgerEntry:
+    return LedgerEntry(
+        stream=row[0],
+        epoch=row[1],
+        partition=row[2],
+        from_offset=row[3],
+        to_offset=row[4],
+        row_count=row[5],
+        dead_letter_count=row[6],
+        removed_count=row[7],
+        gaps=gaps_from_json(row[8]),
+        content_hash=row[9],
+        contract_version=row[10],
+        writer=row[11],
+        committed_at=from_micros(row[12]),
+    )

@@ -1,0 +1,158 @@
+"""Counting what the tables really hold, for the verification of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from mesh_defs.model.records import Gap
+from mesh_defs.store.account import COMPLETENESS, UNIQUENESS, Account
+from mesh_defs.store.engine import literal
+from mesh_defs.store.layout import DEAD_LETTERS_TABLE
+from mesh_defs.store.schema import table_name
+
+_LONG_GAP = 100_000
+_ENTRIES = "mesh_entries"
+_GAPS = "mesh_gaps"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recount:
+    """What the tables hold of one stream.
+
+    Attributes:
+        partitions: For each (epoch, partition): how many rows and dead letters, and the sum of the hashes of their
+            offsets. A key holds None where a row lacks the coordinate.
+        entries: The first entry of each (epoch, partition) whose counts differ from the ledger's: its number, then
+            the rows and the dead letters that are there.
+    """
+
+    partitions: Mapping[tuple[int | None, int | None], tuple[int, int]]
+    entries: Mapping[tuple[int, int], tuple[int, int, int]]
+
+
+def recount(con: duckdb.DuckDBPyConnection, domain: str, stream: str, accounts: Sequence[Account]) -> Recount:
+    """Count rows and dead letters by partition and by ledger entry, reading the data themselves.
+
+    Raises:
+        duckdb.Error: A table cannot be read.
+    """
+    con.register(_ENTRIES, _entries_table(accounts))
+    found = _found(domain, stream)
+    partitions = con.execute(
+        f"SELECT epoch, partition, count(*), sum(hash(o)) FROM ({found}) GROUP BY ALL"
+    ).fetchall()
+    entries = con.execute(
+        f"""
+        WITH held AS (
+            SELECT e.epoch, e.partition, e.number, count(*) FILTER (f.good) good, count(*) FILTER (NOT f.good) dead
+            FROM ({found}) f ASOF JOIN {_ENTRIES} e
+              ON f.epoch = e.epoch AND f.partition = e.partition AND f.o >= e.from_offset
+            GROUP BY ALL)
+        SELECT epoch, partition, min(number), arg_min(held_rows, number), arg_min(held_dead, number)
+        FROM (
+            SELECT e.epoch, e.partition, e.number, coalesce(good, 0) held_rows, coalesce(dead, 0) held_dead
+            FROM {_ENTRIES} e LEFT JOIN held h USING (epoch, partition, number)
+            WHERE held_rows <> e.row_count OR held_dead <> e.dead_letter_count)
+        GROUP BY epoch, partition
+        """
+    ).fetchall()
+    con.unregister(_ENTRIES)
+    return Recount(
+        partitions={(row[0], row[1]): (row[2], int(row[3] or 0)) for row in partitions},
+        entries={(row[0], row[1]): (row[2], row[3], row[4]) for row in entries},
+    )
+
+
+def expected_sum(con: duckdb.DuckDBPyConnection, account: Account) -> int:
+    """Return the sum of the hashes of the offsets that must be rows or dead letters."""
+    gaps = account.gaps
+    total = _range_sum(con, account.start, account.next)
+    total -= sum(_range_sum(con, g.from_offset, g.to_offset) for g in gaps if _is_long(g))
+    con.register(_GAPS, _gaps_table([g for g in gaps if not _is_long(g)]))
+    row = con.execute(
+        f"SELECT sum(hash(o)) FROM (SELECT unnest(range(from_offset, to_offset)) o FROM {_GAPS})"
+    ).fetchone()
+    con.unregister(_GAPS)
+    return total - int((row and row[0]) or 0)
+
+
+def first_fault(
+    con: duckdb.DuckDBPyConnection, domain: str, account: Account
+) -> tuple[str, int | None, str] | None:
+    """Search for the first duplicate, else stray, else hole; return invariant, offset and predicate."""
+    found = (
+        f"SELECT o FROM ({_found(domain, account.stream)}) "
+        f"WHERE epoch = {account.epoch} AND partition = {account.partition}"
+    )
+    con.register(_GAPS, _gaps_table(account.gaps))
+    in_gap = f"EXISTS (FROM {_GAPS} WHERE o >= from_offset AND o < to_offset)"
+    twice = _first(con, f"SELECT o FROM ({found}) GROUP BY o HAVING count(*) > 1 ORDER BY o LIMIT 1")
+    outside = f"o IS NULL OR o < {account.start} OR o >= {account.next}"
+    stray = _first(con, f"SELECT min(o) FROM ({found}) WHERE {outside} OR {in_gap}")
+    hole = _first(
+        con,
+        f"SELECT min(o) FROM (FROM range({account.start}, {account.next}) r(o) "
+        f"WHERE o NOT IN ({found}) AND NOT {in_gap})",
+    )
+    after = None
+    if hole is not None:
+        starts = f"SELECT from_offset FROM {_GAPS} UNION ALL SELECT {account.next}"
+        after = _first(con, f"SELECT min(o) FROM ({found} UNION ALL {starts}) t(o) WHERE o > {hole}")
+    con.unregister(_GAPS)
+    if twice is not None:
+        return UNIQUENESS, twice, f"holds offset {twice} more than once"
+    if stray is not None:
+        return COMPLETENESS, stray, f"holds offset {stray}, which is outside its account or in a recorded gap"
+    if hole is not None:
+        return COMPLETENESS, hole, f"has no row, dead letter or gap for the offsets [{hole}, {after})"
+    return None
+
+
+def _found(domain: str, stream: str) -> str:
+    """Return the query of all coordinates that the tables hold of a stream: rows (good) and dead letters."""
+    return (
+        f"SELECT _epoch AS epoch, _partition AS partition, _offset AS o, true AS good FROM {table_name(domain, stream)} "
+        f"UNION ALL SELECT _epoch, _partition, _offset, false FROM {table_name(domain, DEAD_LETTERS_TABLE)} "
+        f"WHERE stream = {literal(stream)}"
+    )
+
+
+def _range_sum(con: duckdb.DuckDBPyConnection, start: int, end: int) -> int:
+    row = con.execute(f"SELECT sum(hash(range)) FROM range({start}, {end})").fetchone()
+    return int((row and row[0]) or 0)
+
+
+def _is_long(gap: Gap) -> bool:
+    return gap.to_offset - gap.from_offset > _LONG_GAP
+
+
+def _first(con: duckdb.DuckDBPyConnection, sql: str) -> int | None:
+    row = con.execute(sql).fetchone()
+    return None if row is None or row[0] is None else int(row[0])
+
+
+def _entries_table(accounts: Sequence[Account]) -> pa.Table:
+    rows = [
+        (a.epoch, a.partition, number, e.from_offset, e.row_count, e.dead_letter_count)
+        for a in accounts
+        for number, e in enumerate(a.entries)
+    ]
+    columns = zip(*rows, strict=True) if rows else [()] * 6
+    names = ("epoch", "partition", "number", "from_offset", "row_count", "dead_letter_count")
+    types = (pa.int32(), pa.int32(), *[pa.int64()] * 4)
+    return pa.table(
+        {name: pa.array(column, type_) for name, column, type_ in zip(names, columns, types, strict=True)}
+    )
+
+
+def _gaps_table(gaps: Sequence[Gap]) -> pa.Table:
+    return pa.table(
+        {
+            "from_offset": pa.array([g.from_offset for g in gaps], pa.int64()),
+            "to_offset": pa.array([g.to_offset for g in gaps], pa.int64()),
+        }
+    )

@@ -1,0 +1,151 @@
+"""Whether the account holds: invariants 1 to 4, recounted from the tables' own rows.
+
+Rows, dead letters and gaps are compared with [start, next) of every partition by count and by the sum of the
+offsets' hashes (64 bits): a hole that a duplicate hides changes the sum. That is one pass without sorting; only where
+the two differ is the first duplicate, stray or hole searched for. Counts come from the data, never from the
+catalog's statistics, which answer even when the files are gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import duckdb
+
+from mesh_defs.model.errors import StoreError
+from mesh_defs.store.account import (
+    COMPLETENESS,
+    READABLE,
+    Account,
+    Violation,
+    accounts_of,
+    check_claims,
+)
+from mesh_defs.store.engine import Attached
+from mesh_defs.store.errors import first_line, translated
+from mesh_defs.store.files import damaged_files
+from mesh_defs.store.layout import DEAD_LETTERS_TABLE, LEDGER, parse_row, read_row
+from mesh_defs.store.ledger import read_entries
+from mesh_defs.store.offsets import StreamOffsets
+from mesh_defs.store.recount import Recount, expected_sum, first_fault, recount
+from mesh_defs.store.schema import stored_columns
+
+
+def verify_store(
+    store: Attached, streams: Sequence[str] | None = None, *, deep: bool = False
+) -> tuple[Violation, ...]:
+    """Recount invariants 1 to 4 from the tables' own rows, as of one snapshot.
+
+    1. completeness: rows, dead letters and recorded gaps are every offset in [start, next);
+    2. uniqueness: none of them twice, by (epoch, partition, offset);
+    3. atomicity: offsets and running totals are what the ledger's entries lead to;
+    4. monotony: each ledger entry begins where the one before ended.
+
+    Args:
+        store: An open store; reading is enough, and writers go on meanwhile.
+        streams: Which streams; None means all.
+        deep: Also read every page of every file and check its checksum.
+
+    Returns:
+        What does not hold, stream by stream; a file that is missing or damaged is named.
+
+    Raises:
+        StoreError: The catalog or the ledger itself cannot be read.
+    """
+    # A cursor sees the attached domains, and keeps its transaction to itself.
+    cursor = store.connection.cursor()
+    try:
+        with translated(f"verify domain {store.domain}"):
+            cursor.execute("BEGIN")
+            return tuple(_verify(cursor, store.domain, streams, deep=deep))
+    finally:
+        cursor.close()
+
+
+def _verify(
+    con: duckdb.DuckDBPyConnection, domain: str, streams: Sequence[str] | None, *, deep: bool
+) -> Iterator[Violation]:
+    broken = damaged_files(con, domain, LEDGER, deep=deep)
+    if broken:
+        raise StoreError(
+            cannot=f"verify domain {domain}",
+            why=f"its ledger is damaged: {broken[0]}",
+            do="restore the domain's folder from its last backup",
+        )
+    offsets = parse_row(domain, read_row(con, domain))
+    entries = read_entries(con, domain)
+    letters = damaged_files(con, domain, DEAD_LETTERS_TABLE, deep=deep)
+    for stream in sorted({e.stream for e in entries} | set(offsets.streams)):
+        if streams is not None and stream not in streams:
+            continue
+        known = offsets.streams.get(stream)
+        accounts = accounts_of(stream, known, [e for e in entries if e.stream == stream])
+        for account in accounts:
+            yield from check_claims(account)
+        unreadable = (*damaged_files(con, domain, stream, deep=deep), *letters)
+        yield from (_unreadable(stream, known, sentence) for sentence in unreadable)
+        if not unreadable:
+            yield from _check_rows(con, domain, stream, known, accounts)
+
+
+def _check_rows(
+    con: duckdb.DuckDBPyConnection,
+    domain: str,
+    stream: str,
+    known: StreamOffsets | None,
+    accounts: Sequence[Account],
+) -> Iterator[Violation]:
+    if stored_columns(con, domain, stream) is None:
+        if any(account.entries for account in accounts):
+            yield _unreadable(stream, known, f"the table {domain}.{stream} does not exist")
+        return
+    try:
+        counts = recount(con, domain, stream, accounts)
+        yield from _strangers(stream, counts, accounts)
+        for account in accounts:
+            yield from _check_account(con, domain, account, counts)
+    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+        yield _unreadable(stream, known, first_line(error))
+
+
+def _strangers(stream: str, counts: Recount, accounts: Sequence[Account]) -> Iterator[Violation]:
+    """Yield partitions that have rows, but no account."""
+    for epoch, partition in counts.partitions.keys() - {(a.epoch, a.partition) for a in accounts}:
+        yield Violation(
+            invariant=COMPLETENESS,
+            stream=stream,
+            epoch=-1 if epoch is None else epoch,
+            partition=partition,
+            offset=None,
+            message=f"{stream}[{partition}] of epoch {epoch} has rows or dead letters, but no account",
+        )
+
+
+def _check_account(
+    con: duckdb.DuckDBPyConnection, domain: str, account: Account, counts: Recount
+) -> Iterator[Violation]:
+    key = (account.epoch, account.partition)
+    records, total = counts.partitions.get(key, (0, 0))
+    # After a removal it is not known which offsets are left, only how many.
+    if records != account.records or (not account.removed and total != expected_sum(con, account)):
+        text = f"holds {records} rows and dead letters where {account.records} are accounted for"
+        yield account.violation(*(first_fault(con, domain, account) or (COMPLETENESS, None, text)))
+    elif key in counts.entries and not account.removed:
+        number, rows, dead = counts.entries[key]
+        entry = account.entries[number]
+        text = (
+            f"holds {rows} rows and {dead} dead letters in [{entry.from_offset}, {entry.to_offset}), "
+            f"where the ledger has {entry.row_count} and {entry.dead_letter_count}"
+        )
+        yield account.violation(COMPLETENESS, entry.from_offset, text)
+
+
+def _unreadable(stream: str, known: StreamOffsets | None, sentence: str) -> Violation:
+    return Violation(
+        invariant=READABLE,
+        stream=stream,
+        epoch=-1 if known is None else known.epoch,
+        partition=None,
+        offset=None,
+        message=sentence,
+    )
