@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from mesh_defs.broker import Broker, connection_for
+from mesh_defs.broker.client import DEFAULT_TIMEOUT
 from mesh_defs.contract.contract import StreamContract
 from mesh_defs.model.config import MeshConfig
 
@@ -15,10 +16,12 @@ class Brokers:
 
     Args:
         config: The mesh's configuration.
+        timeout: Seconds after which each question to a cluster fails; None means the broker's default.
     """
 
-    def __init__(self, config: MeshConfig) -> None:
+    def __init__(self, config: MeshConfig, *, timeout: float | None = None) -> None:
         self._config = config
+        self._timeout = DEFAULT_TIMEOUT if timeout is None else timeout
         self._open: dict[tuple[str, str | None], Broker] = {}
 
     def __enter__(self) -> Self:
@@ -39,5 +42,6 @@ class Brokers:
         """
         key = (contract.server, contract.server_host)
         if key not in self._open:
-            self._open[key] = Broker(connection_for(self._config, contract.server, host=contract.server_host))
+            connection = connection_for(self._config, contract.server, host=contract.server_host)
+            self._open[key] = Broker(connection, timeout=self._timeout)
         return self._open[key]

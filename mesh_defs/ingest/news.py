@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from mesh_defs.contract.contract import Domain
+from mesh_defs.contract.contract import Domain, StreamContract
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest.connections import Brokers
 from mesh_defs.ingest.plan import StreamPlan, plan_stream
 from mesh_defs.model.errors import BrokerUnavailableError, MeshError
-from mesh_defs.store import DomainStore, StoreOffsets
+from mesh_defs.store import DomainStore, StoreOffsets, StreamOffsets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +54,15 @@ def read_offsets(project: Project, domain: Domain) -> StoreOffsets:
         return store.offsets()
 
 
-def news(project: Project, domain: Domain) -> DomainNews:
+def news(project: Project, domain: Domain, *, timeout: float | None = None) -> DomainNews:
     """Compare every stream of the domain with its broker.
+
+    A cluster that does not answer for one stream is not asked for the others: each would wait as long.
+
+    Args:
+        project: The mesh.
+        domain: The domain.
+        timeout: Seconds after which each question to a cluster fails; None means the broker's default.
 
     Returns:
         A finding for each stream; a stream that cannot be read carries the reason.
@@ -66,14 +73,27 @@ def news(project: Project, domain: Domain) -> DomainNews:
     """
     offsets = read_offsets(project, domain)
     found: dict[str, StreamNews] = {}
-    with Brokers(project.config) as brokers:
+    down: dict[tuple[str, str | None], BrokerUnavailableError] = {}
+    with Brokers(project.config, timeout=timeout) as brokers:
         for contract in domain.streams:
-            try:
-                plan = plan_stream(brokers.of(contract), contract, offsets.streams.get(contract.name))
-                found[contract.name] = StreamNews(stream=contract.name, plan=plan)
-            except MeshError as error:
-                found[contract.name] = StreamNews(stream=contract.name, error=error)
+            connection = (contract.server, contract.server_host)
+            plan: StreamPlan | None = None
+            error: MeshError | None = down.get(connection)
+            if error is None:
+                plan, error = _plan(brokers, contract, offsets.streams.get(contract.name))
+            if isinstance(error, BrokerUnavailableError):
+                down[connection] = error
+            found[contract.name] = StreamNews(stream=contract.name, plan=plan, error=error)
     errors = [n.error for n in found.values()]
     if errors and all(isinstance(e, BrokerUnavailableError) for e in errors) and errors[0] is not None:
         raise errors[0]
     return DomainNews(offsets=offsets, streams=found)
+
+
+def _plan(
+    brokers: Brokers, contract: StreamContract, stored: StreamOffsets | None
+) -> tuple[StreamPlan | None, MeshError | None]:
+    try:
+        return plan_stream(brokers.of(contract), contract, stored), None
+    except MeshError as error:
+        return None, error

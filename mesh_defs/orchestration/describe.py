@@ -11,7 +11,7 @@ import dagster as dg
 from mesh_defs.contract.arrow import PLATFORM_COLUMNS, RAW_COLUMN, arrow_type
 from mesh_defs.contract.contract import ContractBase, Domain, StreamContract
 from mesh_defs.contract.types import Column
-from mesh_defs.store import duckdb_type
+from mesh_defs.store.schema import sql_type
 
 PLATFORM_DESCRIPTIONS: Mapping[str, str] = {
     "_partition": "The record's partition.",
@@ -74,7 +74,7 @@ def table_schema(contract: ContractBase) -> dg.TableSchema:
     if isinstance(contract, StreamContract):
         platform = (*PLATFORM_COLUMNS, *((RAW_COLUMN,) if contract.retain_raw else ()))
         columns += [
-            dg.TableColumn(f.name, duckdb_type(f.type), description=PLATFORM_DESCRIPTIONS[f.name])
+            dg.TableColumn(f.name, sql_type(f.type), description=PLATFORM_DESCRIPTIONS[f.name])
             for f in platform
         ]
     return dg.TableSchema(columns=columns)
@@ -99,7 +99,7 @@ def contract_metadata(contract: ContractBase) -> dict[str, dg.MetadataValue]:
 def _column(column: Column) -> dg.TableColumn:
     return dg.TableColumn(
         column.name,
-        duckdb_type(arrow_type(column.type)),
+        sql_type(arrow_type(column.type)),
         description=column.description or None,
         constraints=dg.TableColumnConstraints(
             nullable=not column.required, unique=column.unique, other=list(_other(column))

@@ -14,6 +14,9 @@ from mesh_defs.orchestration.automation import INTERVAL_SECONDS
 from mesh_defs.orchestration.dead_runs import runs_under_way
 from mesh_defs.orchestration.keys import DOMAIN_TAG, asked_tag, attempt_tag, table_key
 
+BROKER_SECONDS = 10.0
+"""How long a tick waits for a cluster. Dagster gives up a tick, with all that it found, after 60 s."""
+
 FAILED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
@@ -48,7 +51,7 @@ def ask(instance: dg.DagsterInstance, project: Project, domain: Domain) -> dg.Ru
     if busy is not None:
         return dg.SkipReason(f"run {busy.run_id[:8]} is under way ({busy.status.value})")
     try:
-        streams = news(project, domain).streams
+        streams = news(project, domain, timeout=BROKER_SECONDS).streams
     except BrokerUnavailableError as error:
         return dg.SkipReason(str(error))
     decision = decide(streams, lambda stream: _last_run(instance, domain.name, stream), now=time.time())
