@@ -25,6 +25,10 @@ Request = Callable[[AdminClient, float], Sequence["Future[Any]"]]
 """Sends a request that may take so many seconds, and returns its answers to come."""
 
 
+def _no_refusal(_answer: object) -> None:
+    """Find no error inside an answer."""
+
+
 class Admin:
     """One AdminClient, created when first needed.
 
@@ -39,13 +43,21 @@ class Admin:
         self._client: AdminClient | None = None
         self._seen: KafkaError | None = None
 
-    def ask(self, cannot: str, request: Request, *, expected: Sequence[int] = ()) -> list[Any]:
+    def ask(
+        self,
+        cannot: str,
+        request: Request,
+        *,
+        expected: Sequence[int] = (),
+        refusal: Callable[[Any], KafkaError | None] = _no_refusal,
+    ) -> list[Any]:
         """Send a request and return its answers.
 
         Args:
             cannot: What fails when it fails, for the message.
             request: Sends it.
             expected: Error codes that are an answer: they are returned as the `KafkaError`.
+            refusal: Finds the error inside an answer that says success as a whole.
 
         Raises:
             BrokerError: Or its child that the cluster's answer means.
@@ -56,7 +68,11 @@ class Admin:
             left = max(deadline - time.monotonic(), _LEAST_SECONDS)
             try:
                 futures = request(self._open(), left)
-                return [self._answer(future, deadline, expected) for future in futures]
+                answers = [self._answer(future, deadline, expected) for future in futures]
+                refused = next(filter(None, map(refusal, answers)), None)
+                if refused is None:
+                    return answers
+                raise KafkaException(refused)  # noqa: TRY301 - handled as the same error of the whole
             except KafkaException as failure:
                 error: KafkaError = failure.args[0]
                 if not is_transient(error) or time.monotonic() + _RETRY_SECONDS >= deadline:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import math
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
@@ -12,6 +14,7 @@ from typing import Final, Self
 from confluent_kafka import (
     ConsumerGroupTopicPartitions,
     IsolationLevel,
+    KafkaError,
     Producer,
     TopicCollection,
     TopicPartition,
@@ -23,10 +26,13 @@ from mesh_defs.broker.properties import Property, client_log, producer_propertie
 from mesh_defs.broker.reader import BoundedReader
 from mesh_defs.broker.topics import TopicPlan, create_topics, plan_topics
 from mesh_defs.contract.contract import StreamContract
-from mesh_defs.model.errors import BrokerError
+from mesh_defs.model.errors import BrokerError, BrokerUnavailableError
 from mesh_defs.model.records import TopicIdentity, Watermarks
 
 _log = logging.getLogger(__name__)
+
+_RETRY_SECONDS: Final = 0.1
+_LEADERLESS: Final = (KafkaError._NOENT,)  # noqa: SLF001 - librdkafka's own codes are spelt so
 
 DEFAULT_TIMEOUT: Final = 30.0
 """Seconds after which a cluster that does not answer is an error."""
@@ -124,6 +130,7 @@ class Broker:
                 lambda admin, t: list(
                     admin.alter_consumer_group_offsets(request, request_timeout=t).values()
                 ),
+                refusal=lambda answer: next((p.error for p in answer.topic_partitions if p.error), None),
             )
         except BrokerError as error:
             _log.warning("%s", error)
@@ -164,13 +171,26 @@ class Broker:
         return found[0]
 
     def _offsets(self, topic: str, partitions: Sequence[int], spec: OffsetSpec) -> dict[int, int]:
+        """Ask each partition's leader for an offset; a partition that has none just now is waited for."""
         wanted = {TopicPartition(topic, p): spec for p in partitions}
-        found = self._admin.ask(
-            f"ask for the offsets of {topic}",
-            lambda admin, t: list(
-                admin.list_offsets(
-                    wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=t
-                ).values()
-            ),
-        )
-        return {p: info.offset for p, info in zip(partitions, found, strict=True)}
+        deadline = time.monotonic() + self._timeout
+        while True:
+            found = self._admin.ask(
+                f"ask for the offsets of {topic}",
+                lambda admin, t: list(
+                    admin.list_offsets(
+                        wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=t
+                    ).values()
+                ),
+                expected=_LEADERLESS,
+            )
+            if not any(isinstance(answer, KafkaError) for answer in found):
+                return {p: info.offset for p, info in zip(partitions, found, strict=True)}
+            self._describe(topic)  # a topic that is not there has no leaders either
+            if time.monotonic() >= deadline:
+                raise BrokerUnavailableError(
+                    cannot=f"ask for the offsets of {topic}",
+                    why="a partition has no leader",
+                    do="see whether all brokers of the cluster run",
+                )
+            threading.Event().wait(_RETRY_SECONDS)

@@ -42,6 +42,7 @@ _UNAVAILABLE: Final = frozenset(
         KafkaError._WAIT_COORD,  # noqa: SLF001
         KafkaError._WAIT_CACHE,  # noqa: SLF001
         KafkaError.BROKER_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
         KafkaError.COORDINATOR_NOT_AVAILABLE,
         KafkaError.LEADER_NOT_AVAILABLE,
         KafkaError.NETWORK_EXCEPTION,

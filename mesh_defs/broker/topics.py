@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -15,6 +17,8 @@ from mesh_defs.model.errors import TopicConflictError
 
 _POLICY: Final = "cleanup.policy"
 _BROKERS_CHOICE: Final = -1
+_SHOWN_SECONDS: Final = 30.0
+_RETRY_SECONDS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +58,9 @@ def plan_topics(admin: Admin, contracts: Sequence[StreamContract]) -> tuple[Topi
 
 
 def create_topics(admin: Admin, plans: Sequence[TopicPlan]) -> None:
-    """Create the topics that are planned so; one that appeared meanwhile is left as it is.
+    """Create the topics that are planned so, and wait until the cluster shows them.
 
-    The number of replicas is the cluster's default.
+    A topic that appeared meanwhile is left as it is. The number of replicas is the cluster's default.
 
     Raises:
         BrokerError: The cluster refused, or does not answer.
@@ -79,6 +83,14 @@ def create_topics(admin: Admin, plans: Sequence[TopicPlan]) -> None:
         lambda client, t: list(client.create_topics(topics, request_timeout=t).values()),
         expected=(KafkaError.TOPIC_ALREADY_EXISTS,),
     )
+    _await_shown(admin, [plan.topic for plan in missing])
+
+
+def _await_shown(admin: Admin, topics: Sequence[str]) -> None:
+    """Wait until the brokers have learnt of topics that their controller has just created."""
+    deadline = time.monotonic() + _SHOWN_SECONDS
+    while len(_described(admin, topics)) < len(topics) and time.monotonic() < deadline:
+        threading.Event().wait(_RETRY_SECONDS)
 
 
 def _declared(contracts: Sequence[StreamContract]) -> dict[str, TopicPlan]:
