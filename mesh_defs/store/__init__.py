@@ -4,6 +4,7 @@ from mesh_defs.store.account import Violation
 from mesh_defs.store.engine import attach_domain, connect_engine
 from mesh_defs.store.ledger import LedgerEntry, read_ledger
 from mesh_defs.store.lock import FileLock, Holder, WriterLock
+from mesh_defs.store.maintain import MaintenancePolicy, MaintenanceReport, maintain
 from mesh_defs.store.offsets import (
     EarlierEpoch,
     PartitionOffsets,
@@ -12,6 +13,7 @@ from mesh_defs.store.offsets import (
     StreamOffsets,
 )
 from mesh_defs.store.staging import StagedWriter
+from mesh_defs.store.steps import MaintenanceStep
 from mesh_defs.store.store import DomainStore
 from mesh_defs.store.verify import verify_store
 
@@ -21,6 +23,9 @@ __all__ = [
     "FileLock",
     "Holder",
     "LedgerEntry",
+    "MaintenancePolicy",
+    "MaintenanceReport",
+    "MaintenanceStep",
     "PartitionOffsets",
     "Refresh",
     "StagedWriter",
@@ -30,6 +35,7 @@ __all__ = [
     "WriterLock",
     "attach_domain",
     "connect_engine",
+    "maintain",
     "read_ledger",
     "verify_store",
 ]

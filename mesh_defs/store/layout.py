@@ -46,11 +46,11 @@ def lay_out(con: duckdb.DuckDBPyConnection, domain: str) -> None:
     Raises:
         duckdb.Error: The catalog refused.
     """
+    set_option = f"CALL {quote(domain)}.set_option"
+    con.execute(f"{set_option}('data_inlining_row_limit', 0)")
     con.execute(f"CREATE TABLE {table_name(domain, LEDGER)}({_LEDGER_COLUMNS})")
     con.execute(f"CREATE TABLE {table_name(domain, OFFSETS)}({_OFFSETS_COLUMNS})")
     con.execute(create_statement(domain, DEAD_LETTERS_TABLE, DEAD_LETTERS))
-    set_option = f"CALL {quote(domain)}.set_option"
-    con.execute(f"{set_option}('data_inlining_row_limit', 0)")
     con.execute(f"{set_option}('data_inlining_row_limit', {OFFSETS_INLINE_ROWS}, table_name => '{OFFSETS}')")
     con.execute(f"{set_option}('data_inlining_row_limit', {LEDGER_INLINE_ROWS}, table_name => '{LEDGER}')")
     con.execute(

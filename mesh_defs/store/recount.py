@@ -115,7 +115,8 @@ def first_fault(
 def _found(domain: str, stream: str) -> str:
     """Return the query of all coordinates that the tables hold of a stream: rows (good) and dead letters."""
     return (
-        f"SELECT _epoch AS epoch, _partition AS partition, _offset AS o, true AS good FROM {table_name(domain, stream)} "
+        f"SELECT _epoch AS epoch, _partition AS partition, _offset AS o, true AS good "
+        f"FROM {table_name(domain, stream)} "
         f"UNION ALL SELECT _epoch, _partition, _offset, false FROM {table_name(domain, DEAD_LETTERS_TABLE)} "
         f"WHERE stream = {literal(stream)}"
     )
