@@ -199,8 +199,8 @@ def _object(node: Node, physical: str | None, report: Report) -> ColumnType:
 def _map(node: Node, report: Report) -> ColumnType:
     entry = node.get("map")
     key, value = (entry.get("key"), entry.get("value")) if entry else (None, None)
-    if key is None or value is None:
-        return _PLACEHOLDER
+    if key is None or value is None or not (key.entries() and value.entries()):
+        raise UnsupportedTypeError("a map needs `map`, with the types of its `key` and its `value`")
     if value.flag("required"):
         report.error(value.entries()["required"], "not-supported", "required is not supported in a map")
     return map_type(_read_type(key, report), _read_type(value, report))

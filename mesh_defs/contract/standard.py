@@ -33,6 +33,9 @@ _TYPES: Final = {
     "object": "a mapping",
     "null": "nothing",
 }
+_INNER: Final = (("", "items"), ("map", "key"), ("map", "value"))
+"""Where a column holds the type of others without a name: the place, and the key in it."""
+
 _LONGEST: Final = 160
 
 
@@ -71,14 +74,18 @@ def _check_column(column: Node, definition: str, report: Report) -> None:
         data.setdefault("logicalType", inferred_logical_type(data) or "string")
         if isinstance(data.get("properties"), list):
             data["properties"] = []
-        if isinstance(data.get("items"), dict):
-            data["items"] = {"logicalType": "string"}
+        for place, key in _INNER:
+            inside = data.get(place) if place else data
+            if isinstance(inside, dict) and isinstance(inside.get(key), dict):
+                inside[key] = {"logicalType": "string"}
     _check(column, data, definition, report)
     for child in _children(column):
         _check_column(child, "SchemaProperty", report)
-    items = column.get("items")
-    if items is not None and isinstance(items.value, dict):
-        _check_column(items, "SchemaItemProperty", report)
+    for place, key in _INNER:
+        inside = column.get(place) if place else column
+        inner = inside.get(key) if inside else None
+        if inner is not None and inner.entries():
+            _check_column(inner, "SchemaItemProperty", report)
 
 
 def _children(node: Node) -> tuple[Node, ...]:
@@ -193,9 +200,10 @@ def _branch_message(error: ValidationError) -> str:
         found = sum(key in error.instance for key in keys)
         which = "only one of these may be said" if found > 1 else "one of these must be said"
         return f"{which}: {', '.join(dict.fromkeys(keys))}"
-    kinds = [str(branch["type"]) for branch in branches if "type" in branch]
+    children = [child for child in error.context or () if child.validator == "type" and not child.path]
+    kinds = [str(child.validator_value) for child in children]
     if kinds:
-        return f"must be {' or '.join(_TYPES.get(k, k) for k in dict.fromkeys(kinds))}"
+        return f"must be {' or '.join(_TYPES.get(k, k) for k in sorted(set(kinds)))}"
     return "fits none of the forms that ODCS allows here"
 
 
