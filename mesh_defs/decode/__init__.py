@@ -1,1 +1,7 @@
 """Bytes to Arrow: pure functions from a raw batch to rows and dead letters."""
+
+from mesh_defs.decode.decoder import Decoder, decoder_for
+from mesh_defs.decode.hashing import content_hash
+from mesh_defs.decode.letters import dead_letters_table
+
+__all__ = ["Decoder", "content_hash", "dead_letters_table", "decoder_for"]

@@ -1,0 +1,155 @@
+"""From a raw batch to rows and dead letters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from mesh_defs.contract.arrow import table_schema
+from mesh_defs.contract.contract import Envelope, StreamContract
+from mesh_defs.decode.columns.base import scattered
+from mesh_defs.decode.envelope.cloudevents import CloudEvents
+from mesh_defs.decode.envelope.opened import NoEnvelope, Opened, Opener
+from mesh_defs.decode.json.codec import JsonCodec
+from mesh_defs.decode.payload import PayloadCodec, Payloads
+from mesh_defs.decode.platform import FIRST_MILLISECOND, LAST_MILLISECOND, PlatformColumns, Rows
+from mesh_defs.decode.refusal import Refusal
+from mesh_defs.model.errors import ContractError
+from mesh_defs.model.records import DeadLetter, RawBatch, Stage, TypedBatch
+
+
+def decoder_for(contract: StreamContract) -> Decoder:
+    """Return the decoder of a stream.
+
+    Raises:
+        ContractError: The contract asks for what is not supported.
+    """
+    if contract.format != "json":
+        raise _unsupported(contract, f"format {contract.format}", "format: json")
+    if contract.framing != "none":
+        raise _unsupported(contract, f"framing {contract.framing} of JSON", "framing: none")
+    if contract.envelope is Envelope.DEBEZIUM:
+        raise _unsupported(contract, "the envelope debezium", "envelope: none or cloudevents")
+    envelope = CloudEvents() if contract.envelope is Envelope.CLOUDEVENTS else NoEnvelope()
+    return Decoder(contract, envelope, JsonCodec(contract))
+
+
+def _unsupported(contract: StreamContract, what: str, instead: str) -> ContractError:
+    return ContractError(
+        cannot=f"decode {contract.full_name}", why=f"{what} is not supported yet", do=f"declare {instead}"
+    )
+
+
+class Decoder:
+    """Decodes one stream's records: pure, without state between batches.
+
+    Args:
+        contract: The stream's.
+        envelope: Takes the payloads out of their envelopes.
+        codec: Reads the payloads.
+    """
+
+    def __init__(self, contract: StreamContract, envelope: Opener, codec: PayloadCodec) -> None:
+        self._schema = table_schema(contract)
+        self._envelope = envelope
+        self._codec = codec
+        self._platform = PlatformColumns(contract)
+
+    def decode(self, batch: RawBatch, *, epoch: int, ingested_at: int) -> TypedBatch:
+        """Return what became of a batch: each record is one row or one dead letter.
+
+        Whether a record is refused depends on nothing but itself, so any split of a batch gives the same.
+
+        Args:
+            batch: As the broker handed it out.
+            epoch: Of the stream.
+            ingested_at: Microseconds since the epoch.
+        """
+        opened = self._envelope.open(batch)
+        opened.refused.update(_bad_timestamps(batch.timestamps))
+        plain = not opened.refused and None not in opened.payloads
+        positions = None if plain else _payload_positions(opened)
+        payloads = self._codec.decode(_picked(opened.payloads, positions))
+        refused = opened.refused | {
+            position if positions is None else positions[position]: refusal
+            for position, refusal in payloads.refused.items()
+        }
+        rows = _rows(batch, opened, payloads, positions, refused)
+        columns = rows.columns + self._platform.of(rows, epoch=epoch, ingested_at=ingested_at)
+        return TypedBatch(
+            partition=batch.partition,
+            rows=pa.RecordBatch.from_arrays(columns, schema=self._schema),
+            dead_letters=tuple(_letter(batch, index, refused[index]) for index in sorted(refused)),
+            unknown_fields=dict(payloads.unknown_fields),
+        )
+
+
+def _payload_positions(opened: Opened) -> list[int]:
+    return [i for i, value in enumerate(opened.payloads) if value is not None and i not in opened.refused]
+
+
+def _picked(values: Sequence[Any], positions: list[int] | None) -> Any:
+    return values if positions is None else [values[i] for i in positions]
+
+
+def _rows(
+    batch: RawBatch,
+    opened: Opened,
+    payloads: Payloads,
+    positions: list[int] | None,
+    refused: dict[int, Refusal],
+) -> Rows:
+    """Return the records that are not refused, tombstones with null columns among them."""
+    kept = [i for i in range(len(batch)) if i not in refused] if refused else None
+    values = _picked(opened.payloads, kept)
+    gone = [value is None for value in values] if positions is not None and None in values else None
+    columns = payloads.columns if gone is None else [scattered(c, values) for c in payloads.columns]
+    unknown = None
+    if payloads.unknown:
+        by_record = {positions[i] if positions else i: text for i, text in payloads.unknown.items()}
+        unknown = [by_record.get(i) for i in (range(len(batch)) if kept is None else kept)]
+    return Rows(
+        topic=batch.topic,
+        partition=batch.partition,
+        offsets=_picked(batch.offsets, kept),
+        timestamps=_picked(batch.timestamps, kept),
+        keys=_picked(batch.keys, kept),
+        values=_picked(batch.values, kept),
+        headers=_picked(opened.headers, kept),
+        columns=columns,
+        tombstones=gone,
+        unknown=unknown,
+        times=None if opened.times is None else _picked(opened.times, kept),
+    )
+
+
+def _bad_timestamps(timestamps: Sequence[int]) -> dict[int, Refusal]:
+    if not timestamps or (min(timestamps) >= FIRST_MILLISECOND and max(timestamps) <= LAST_MILLISECOND):
+        return {}
+    return {
+        i: Refusal(
+            "timestamp_range",
+            f"the record's timestamp, {timestamp} ms, is not of the years 1 to 9999",
+            stage=Stage.ENVELOPE,
+        )
+        for i, timestamp in enumerate(timestamps)
+        if not FIRST_MILLISECOND <= timestamp <= LAST_MILLISECOND
+    }
+
+
+def _letter(batch: RawBatch, index: int, refusal: Refusal) -> DeadLetter:
+    return DeadLetter(
+        index=index,
+        partition=batch.partition,
+        offset=batch.offsets[index],
+        timestamp=batch.timestamps[index],
+        stage=refusal.stage,
+        rule=refusal.rule,
+        path=f"${refusal.path}",
+        message=refusal.message,
+        key=batch.keys[index],
+        value=batch.values[index],
+        headers=batch.headers[index],
+    )

@@ -1,0 +1,1 @@
+"""JSON documents to columns: one strict decoder, generated from the contract, decides."""

@@ -1,0 +1,110 @@
+"""The JSON payload codec: the strict decoder decides, and what it decoded is what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from mesh_defs.contract.contract import OnUnknownField, StreamContract
+from mesh_defs.decode import exact
+from mesh_defs.decode.columns import converter_for
+from mesh_defs.decode.columns.base import Array
+from mesh_defs.decode.json.shape import struct_for
+from mesh_defs.decode.json.unknown import NOTHING, leftover_of
+from mesh_defs.decode.json.verdicts import REFUSED, verdict
+from mesh_defs.decode.payload import Payloads
+from mesh_defs.decode.refusal import Refusal
+
+_Record = msgspec.Struct | None
+
+
+class JsonCodec:
+    """Documents to columns, under one contract.
+
+    Raises:
+        ContractError: The contract demands what cannot be checked.
+    """
+
+    def __init__(self, contract: StreamContract) -> None:
+        columns = contract.columns
+        self._names = [column.name for column in columns]
+        self._converters = [converter_for(column) for column in columns]
+        self._strict = msgspec.json.Decoder(struct_for(columns, forbid_unknown_fields=True)).decode
+        self._tolerant = msgspec.json.Decoder(struct_for(columns, forbid_unknown_fields=False)).decode
+        self._leftover = leftover_of(columns)
+        self._keep = contract.on_unknown_field is OnUnknownField.KEEP
+
+    def decode(self, values: list[bytes]) -> Payloads:
+        """Return the columns of the documents; each is one element of them, or refused."""
+        payloads = Payloads()
+        records = self._documents(values, payloads)
+        if payloads.refused:
+            positions = [i for i, record in enumerate(records) if record is not None]
+            records = [records[i] for i in positions]
+        else:
+            positions = list(range(0))
+        payloads.columns, refused = self._columns(records)
+        if refused:
+            for position, refusal in refused.items():
+                payloads.refused[positions[position] if positions else position] = refusal
+            for index in payloads.refused:
+                payloads.unknown.pop(index, None)
+        return payloads
+
+    def _documents(self, values: list[bytes], payloads: Payloads) -> list[_Record]:
+        """Return the decoded documents, None for a refused one."""
+        records: list[_Record] = []
+        decoded = map(self._strict, values)
+        while len(records) < len(values):
+            try:
+                # What an iterator yields before it raises stays in the list, and the iterator goes on after
+                # the bad one: a batch without faults costs one call.
+                records.extend(decoded)
+            except REFUSED:
+                records.append(self._second(len(records), values[len(records)], payloads))
+        return records
+
+    def _second(self, index: int, value: bytes, payloads: Payloads) -> _Record:
+        """Look again at a document that the strict decoder refused: its unknown fields, or why."""
+        try:
+            return self._with_unknown(index, value, payloads)
+        except REFUSED as error:
+            payloads.refused[index] = verdict(error, value)
+        except Refusal as refusal:
+            payloads.refused[index] = refusal
+        return None
+
+    def _with_unknown(self, index: int, value: bytes, payloads: Payloads) -> _Record:
+        record: _Record = self._tolerant(value)
+        paths: set[str] = set()
+        rest = self._leftover(exact.document(value), "", paths)
+        if rest is NOTHING:
+            # A later duplicate of the key replaced the value that held the unknown field.
+            return record
+        payloads.unknown_fields.update(f"${path}" for path in paths)
+        if not self._keep:
+            raise Refusal("unknown_field", "the contract does not name the field", min(paths))
+        payloads.unknown[index] = exact.text_of(rest)
+        return record
+
+    def _columns(self, records: Sequence[_Record]) -> tuple[list[Array], dict[int, Refusal]]:
+        """Return the columns of the good records, and the verdicts on the others by position."""
+        values = self._transposed(records)
+        arrays: list[Array] = []
+        refused: dict[int, Refusal] = {}
+        for name, converter, column in zip(self._names, self._converters, values, strict=True):
+            try:
+                arrays.append(converter.array(column))
+            except Refusal:
+                for position, refusal in converter.refused(column).items():
+                    refused.setdefault(position, refusal.within(f".{name}"))
+        if refused:
+            good = [record for position, record in enumerate(records) if position not in refused]
+            arrays, _ = self._columns(good)
+        return arrays, refused
+
+    def _transposed(self, records: Sequence[_Record]) -> list[tuple[object, ...]]:
+        if not records:
+            return [()] * len(self._names)
+        return list(zip(*map(msgspec.structs.astuple, records), strict=True))  # type: ignore[arg-type]
