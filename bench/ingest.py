@@ -3,7 +3,7 @@
 The limit is a bare `consume()` loop over the same topic with the same client settings that only counts. Both sides
 are whole processes, run in turn in one go, on a local Kafka that the script starts and stops:
 
-    ./mesh run-bench is not needed: .venv/bin/python bench/ingest.py [--records N] [--rounds N] [--partitions N]
+    .venv/bin/python bench/ingest.py [--records N] [--rounds N] [--partitions N]
 
 It prints rows a second, CPU seconds a million rows, peak memory at a backlog of N/10 and of N, and the ratios.
 """
@@ -23,8 +23,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 
-from mesh_defs.broker import Broker, LocalKafka
+from mesh_defs.broker import LocalKafka
 from mesh_defs.broker.properties import consumer_properties
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -129,20 +130,18 @@ def run(options: argparse.Namespace, folder: Path, address: str) -> list[Run]:
     environment = os.environ | {"MESH_BOOTSTRAP_SERVERS": address, "PYTHONPATH": str(ROOT)}
     topics = {"small": options.records // 10, "large": options.records}
     for topic, records in topics.items():
-        with Broker({"bootstrap.servers": address}) as broker:
-            from confluent_kafka.admin import AdminClient, NewTopic  # noqa: PLC0415
-
-            admin = AdminClient({"bootstrap.servers": address})
-            for future in admin.create_topics([NewTopic(topic, options.partitions, 1)]).values():
-                future.result()
-            del broker
+        admin = AdminClient({"bootstrap.servers": address})
+        for future in admin.create_topics([NewTopic(topic, options.partitions, 1)]).values():
+            future.result()
         fill(address, topic, records, options.partitions)
     runs = []
     for number in range(options.rounds):
         for topic, records in topics.items():
             arguments = ["--side", "bare", "--address", address, "--topic", topic]
             arguments += ["--records", str(records), "--partitions", str(options.partitions)]
-            runs.append(measure(f"bare {topic}", records, [sys.executable, __file__, *arguments], environment))
+            runs.append(
+                measure(f"bare {topic}", records, [sys.executable, __file__, *arguments], environment)
+            )
             mesh = project(folder / f"{topic}-{number}", address, topic, options.partitions)
             command = [sys.executable, "-m", "mesh_defs.cli", "--project", str(mesh), "ingest", "--json"]
             runs.append(measure(f"ingest {topic}", records, command, environment))
@@ -164,11 +163,11 @@ def show(runs: list[Run]) -> None:
         median[side] = Run(side, own[0].rows, own[0].rows / rate, cpu, peak)
         spread = f"{rate:,.0f} ({rates[0]:,.0f}..{rates[-1]:,.0f})"
         print(f"{side:14} {own[0].rows:>10,} {spread:>34} {cpu:>13.2f} {peak:>8.0f}")
-    pairs = [
-        (a, b) for a, b in zip(runs[::2], runs[1::2], strict=True) if b.side == "ingest large"
-    ]
+    pairs = [(a, b) for a, b in zip(runs[::2], runs[1::2], strict=True) if b.side == "ingest large"]
     ratios = sorted(a.seconds / b.seconds for a, b in pairs)
-    print(f"ingest / bare, whole processes: {statistics.median(ratios):.2f} ({ratios[0]:.2f}..{ratios[-1]:.2f})")
+    print(
+        f"ingest / bare, whole processes: {statistics.median(ratios):.2f} ({ratios[0]:.2f}..{ratios[-1]:.2f})"
+    )
     steady = (median["bare large"].seconds - median["bare small"].seconds) / (
         median["ingest large"].seconds - median["ingest small"].seconds
     )

@@ -48,14 +48,12 @@ def list_(
     if as_json:
         print_json(letters)
         return
+    columns = ["partition", "offset", "stage", "rule", "path", "message"]
     print_table(
-        ["stream", "partition", "offset", "stage", "rule", "path", "message"],
-        (
-            (f"{r['domain']}.{r['stream']}", r["partition"], r["offset"], r["stage"], r["rule"], r["path"], r["message"])
-            for r in letters
-        ),
+        ["stream", *columns],
+        ((f"{r['domain']}.{r['stream']}", *(r[name] for name in columns)) for r in letters),
         empty="no dead letters",
-    )  # fmt: skip
+    )
 
 
 @app.command()

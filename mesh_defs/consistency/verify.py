@@ -85,7 +85,7 @@ def _verify(store: DomainStore, brokers: Brokers | None, contract: StreamContrac
             compared, found = _compare(brokers.of(contract), contract, stored, entries)
             violations += found
         except MeshError as error:
-            violations.append(_violation(contract, stored.epoch, None, None, "broker", str(error)))
+            violations.append(_violation(contract, stored.epoch, (None, None), "broker", str(error)))
     return StreamVerification(
         domain=contract.domain,
         stream=contract.name,
@@ -107,7 +107,7 @@ def _compare(
     if found != stored.identity:
         return 0, (
             _violation(
-                contract, stored.epoch, None, None, "identity", "the topic or the cluster was recreated"
+                contract, stored.epoch, (None, None), "identity", "the topic or the cluster was recreated"
             ),
         )
     marks = broker.watermarks(contract.topic, list(stored.partitions))
@@ -117,7 +117,7 @@ def _compare(
         if state.next_offset > marks[partition].end:
             text = f"the next offset is {state.next_offset}, the broker ends at {marks[partition].end}"
             violations.append(
-                _violation(contract, stored.epoch, partition, state.next_offset, "monotony", text)
+                _violation(contract, stored.epoch, (partition, state.next_offset), "monotony", text)
             )
         else:
             ranges[partition] = (max(state.start_offset, marks[partition].low), state.next_offset)
@@ -134,7 +134,7 @@ def _compare(
     for partition, recount in recounts.items():
         for entry, text in recount.differences(ranges[partition][0]):
             violations.append(
-                _violation(contract, stored.epoch, partition, entry.from_offset, "broker", text)
+                _violation(contract, stored.epoch, (partition, entry.from_offset), "broker", text)
             )
     return records, tuple(violations)
 
@@ -173,16 +173,17 @@ class _Recount:
 
 
 def _violation(
-    contract: StreamContract, epoch: int, partition: int | None, offset: int | None, invariant: str, text: str
+    contract: StreamContract, epoch: int, where: tuple[int | None, int | None], invariant: str, text: str
 ) -> Violation:
-    where = contract.full_name if partition is None else f"{contract.full_name} partition {partition}"
+    partition, offset = where
+    name = contract.full_name if partition is None else f"{contract.full_name} partition {partition}"
     return Violation(
         invariant=invariant,
         stream=contract.name,
         epoch=epoch,
         partition=partition,
         offset=offset,
-        message=f"{where}: {text}",
+        message=f"{name}: {text}",
     )
 
 

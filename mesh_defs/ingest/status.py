@@ -70,7 +70,8 @@ def _stream(
     partitions: list[int | None] = [*sorted(known | seen)] or [None]
     for partition in partitions:
         state = stored.partitions.get(partition) if stored and partition is not None else None
-        end = plan.ranges[partition][1] if plan and partition in plan.ranges else None
+        span = plan.ranges.get(partition) if plan and partition is not None else None
+        end = span[1] if span else None
         error = _error(contract, news_, partition, failures)
         next_offset = state.next_offset if state else None
         lag = None if end is None or next_offset is None else max(0, end - next_offset)

@@ -7,7 +7,8 @@ import datetime as dt
 import io
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from io import IOBase
+from typing import Any, BinaryIO, cast
 
 import duckdb
 import msgspec
@@ -69,7 +70,7 @@ def _csv(reader: pa.RecordBatchReader, out: BinaryIO) -> None:
 
 
 def _arrow(reader: pa.RecordBatchReader, out: BinaryIO) -> None:
-    with pa.ipc.new_stream(pa.PythonFile(out, mode="w"), reader.schema) as stream:
+    with pa.ipc.new_stream(cast("IOBase", out), reader.schema) as stream:
         for batch in reader:
             stream.write_batch(batch)
 
