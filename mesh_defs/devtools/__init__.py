@@ -1,0 +1,1 @@
+"""What `mesh test` runs. It needs the packages of requirements-test.lock, which the launcher brings for it."""
