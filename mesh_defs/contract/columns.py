@@ -18,7 +18,7 @@ from mesh_defs.contract.physical import (
     inferred_logical_type,
     map_type,
 )
-from mesh_defs.contract.report import Report
+from mesh_defs.contract.report import Report, did_you_mean
 from mesh_defs.contract.types import Column, ColumnType, Kind
 
 COLUMN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -146,7 +146,7 @@ def _typed(node: Node, logical: str, physical: str | None, report: Report) -> Co
         case "object":
             return _object(node, physical, report)
         case "map":
-            return _map(node, report)
+            return _map(node, physical, report)
         case "vector":
             raise UnsupportedTypeError(
                 "logicalType vector is not supported: say array, and `items` of number"
@@ -193,10 +193,23 @@ def _object(node: Node, physical: str | None, report: Report) -> ColumnType:
             f"physicalType {physical!r} contradicts `properties`: remove one of the two"
         )
     fields = _read_all(properties.elements(), report, nested=True)
+    _check_required(node, fields, report)
     return ColumnType(kind=Kind.OBJECT, fields=fields) if fields else _PLACEHOLDER
 
 
-def _map(node: Node, report: Report) -> ColumnType:
+def _check_required(node: Node, fields: tuple[Column, ...], report: Report) -> None:
+    options = node.get("logicalTypeOptions")
+    required = options.get("required") if options else None
+    names = [field.name for field in fields]
+    for element in required.elements() if required else ():
+        if isinstance(element.value, str) and element.value not in names:
+            hint = did_you_mean(element.value, names)
+            report.error(element, "option", f"required names {element.value!r}, which is no property{hint}")
+
+
+def _map(node: Node, physical: str | None, report: Report) -> ColumnType:
+    if physical is not None and physical.strip().casefold() != "map":
+        raise UnsupportedTypeError(f"physicalType {physical!r} contradicts `map`: remove it, or say `map`")
     entry = node.get("map")
     key, value = (entry.get("key"), entry.get("value")) if entry else (None, None)
     if key is None or value is None or not (key.entries() and value.entries()):

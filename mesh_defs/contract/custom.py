@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,13 +14,21 @@ from mesh_defs.contract.contract import (
     OnError,
     OnLoss,
     OnUnknownField,
-    StartFrom,
 )
 from mesh_defs.contract.document import Node
-from mesh_defs.contract.instants import parse_duration, parse_timestamp
 from mesh_defs.contract.report import Report, did_you_mean
-
-MAX_PARTITIONS: Final = 2**31 - 1
+from mesh_defs.contract.values import (
+    ValueRefusedError,
+    read_boolean,
+    read_duration,
+    read_partitions,
+    read_ratio,
+    read_reference,
+    read_start,
+    read_text,
+    read_window,
+    read_word,
+)
 
 
 class Sort(StrEnum):
@@ -47,10 +52,6 @@ class LoadMode(StrEnum):
 
     SNAPSHOT = "snapshot"
     APPEND = "append"
-
-
-class ValueRefusedError(Exception):
-    """A custom property's value that means nothing; the message is a finding's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,86 +157,6 @@ def _take(custom: Custom, name: str, known: _Known, value: Node, report: Report)
         report.error(value, "value", f"{name} {error}")
 
 
-def _word(words: type[StrEnum]) -> Callable[[Node], StrEnum]:
-    known = [word.value for word in words]
-
-    def read(node: Node) -> StrEnum:
-        if not isinstance(node.value, str):
-            raise ValueRefusedError(f"must be one of {', '.join(known)}")
-        if node.value not in known:
-            raise ValueRefusedError(f"cannot be {node.value!r}{did_you_mean(node.value, known)}")
-        return words(node.value)
-
-    return read
-
-
-def _text(node: Node) -> str:
-    if not isinstance(node.value, str) or not node.value.strip():
-        raise ValueRefusedError("must be text")
-    return node.value
-
-
-def _boolean(node: Node) -> bool:
-    if not isinstance(node.value, bool):
-        raise ValueRefusedError("must be true or false, without quotes")
-    return node.value
-
-
-def _partitions(node: Node) -> int:
-    value = node.value
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_PARTITIONS:
-        raise ValueRefusedError("must be a whole number, 1 or more")
-    return value
-
-
-def _ratio(node: Node) -> float:
-    value = node.value
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or math.isnan(value)
-        or not 0 <= value <= 1
-    ):
-        raise ValueRefusedError("must be a number from 0 to 1")
-    return float(value)
-
-
-def _duration(node: Node) -> dt.timedelta:
-    if not isinstance(node.value, str):
-        raise ValueRefusedError("must be an ISO 8601 duration, as PT26H")
-    try:
-        return parse_duration(node.value)
-    except ValueError as error:
-        raise ValueRefusedError(f"cannot be read: {error}") from None
-
-
-def _window(node: Node) -> dt.timedelta:
-    duration = _duration(node)
-    if not duration:
-        raise ValueRefusedError("must be longer than nothing")
-    return duration
-
-
-def _start(node: Node) -> StartFrom | dt.datetime:
-    text = node.value if isinstance(node.value, str) else ""
-    if text in tuple(StartFrom):
-        return StartFrom(text)
-    try:
-        return parse_timestamp(text, zoned=True)
-    except ValueError:
-        message = "must be earliest, latest, or an RFC 3339 timestamp as 2013-01-31T17:30:00Z"
-        raise ValueRefusedError(message) from None
-
-
-def _reference(node: Node) -> str:
-    name = "[a-z][a-z0-9_]{0,62}"
-    if not isinstance(node.value, str) or not re.fullmatch(
-        rf"{name}\.{name}\.[A-Za-z_][A-Za-z0-9_]{{0,127}}", node.value
-    ):
-        raise ValueRefusedError("must be domain.table.column: where the event's subject is found")
-    return node.value
-
-
 def _known(read: Callable[[Node], object], *sorts: Sort) -> _Known:
     return _Known(read=read, sorts=frozenset(sorts))
 
@@ -246,28 +167,28 @@ _BELOW: Final = frozenset(["eventType"])
 """What stands at a schema object, not at the top of the file."""
 
 KNOWN: Final[Mapping[str, _Known]] = {
-    "eventKind": _known(_word(EventKind), _S, _R),
-    "envelope": _known(_word(Envelope), _S),
-    "eventTime": _known(_text, _S, _R, _P),
-    "eventId": _known(_text, _S, _R),
-    "allowedLateness": _known(_duration, _S, _R),
-    "partitions": _known(_partitions, _S),
-    "startFrom": _known(_start, _S),
-    "onError": _known(_word(OnError), _S, _R),
-    "maxDeadLetterRatio": _known(_ratio, _S, _R),
-    "onLoss": _known(_word(OnLoss), _S),
-    "onUnknownField": _known(_word(OnUnknownField), _S, _R),
-    "retainRaw": _known(_boolean, _S),
-    "subjectKey": _known(_text, _S, _R, _P),
-    "reference": _known(_reference, _S),
-    "framing": _known(_word(Framing), _S),
-    "schema": _known(_text, _S),
-    "eventType": _known(_text, _S),
-    "eventTypeFrom": _known(_text, _S),
+    "eventKind": _known(read_word(EventKind), _S, _R),
+    "envelope": _known(read_word(Envelope), _S),
+    "eventTime": _known(read_text, _S, _R, _P),
+    "eventId": _known(read_text, _S, _R),
+    "allowedLateness": _known(read_duration, _S, _R),
+    "partitions": _known(read_partitions, _S),
+    "startFrom": _known(read_start, _S),
+    "onError": _known(read_word(OnError), _S, _R),
+    "maxDeadLetterRatio": _known(read_ratio, _S, _R),
+    "onLoss": _known(read_word(OnLoss), _S),
+    "onUnknownField": _known(read_word(OnUnknownField), _S, _R),
+    "retainRaw": _known(read_boolean, _S),
+    "subjectKey": _known(read_text, _S, _R, _P),
+    "reference": _known(read_reference, _S),
+    "framing": _known(read_word(Framing), _S),
+    "schema": _known(read_text, _S),
+    "eventType": _known(read_text, _S),
+    "eventTypeFrom": _known(read_text, _S),
     "history": _known(Node.plain, _S),
-    "load": _known(_word(LoadMode), _R),
-    "cursor": _known(_text, _R),
-    "incremental": _known(_word(Incremental), _P),
-    "window": _known(_window, _P),
+    "load": _known(read_word(LoadMode), _R),
+    "cursor": _known(read_text, _R),
+    "incremental": _known(read_word(Incremental), _P),
+    "window": _known(read_window, _P),
 }
 """Every custom property of `CONTRACTS.md`, and the contracts that it is of use for."""

@@ -31,9 +31,15 @@ def check_column(head: Head, name: str, report: Report) -> Column | None:
 def check_event_time(head: Head, report: Report) -> None:
     """Report an `eventTime` that is no column, or tells no time."""
     column = check_column(head, "eventTime", report)
-    if column is not None and column.type.kind not in _MOMENTS:
+    if column is None:
+        return
+    node = head.custom.nodes["eventTime"]
+    if column.type.kind not in _MOMENTS:
         message = f"eventTime names {column.name!r}, a {column.type.kind}; it must be a timestamp or a date"
-        report.error(head.custom.nodes["eventTime"], "column", message)
+        report.error(node, "column", message)
+    elif column.type.kind is Kind.TIMESTAMP and not column.type.timezone:
+        message = f"eventTime names {column.name!r}, a wall clock without an offset: it is read as UTC"
+        report.warning(node, "column", message)
 
 
 def check_personal(head: Head, report: Report) -> None:

@@ -12,14 +12,10 @@ from decimal import Decimal
 from typing import Any, Final, cast
 
 from mesh_defs.contract.document import Node
+from mesh_defs.contract.formats import OptionError, read_format
 from mesh_defs.contract.instants import parse_date, parse_time, parse_timestamp
 from mesh_defs.contract.report import Report, did_you_mean
 from mesh_defs.contract.types import ColumnType, Kind, Limits, TimeEncoding
-
-STRING_FORMATS: Final = frozenset(
-    ["uuid", "email", "uri", "hostname", "ipv4", "ipv6", "date", "time", "date-time"]
-)
-"""What a string's `format` may demand; as JSON Schema 2020-12, section 7.3, means them."""
 
 Bound = int | float | Decimal | dt.date | dt.time | dt.datetime
 
@@ -39,7 +35,6 @@ _COUNTS: Final = {
 }
 _INTEGERS: Final = frozenset([Kind.BIGINT, Kind.INT, Kind.SMALLINT])
 _NUMBERS: Final = _INTEGERS | {Kind.DOUBLE, Kind.FLOAT, Kind.DECIMAL}
-_MOMENTS: Final = frozenset([Kind.DATE, Kind.TIME, Kind.TIMESTAMP])
 
 _RANGE_KEYS: Final = frozenset(_BOUNDS)
 _KEYS: Final[Mapping[Kind, frozenset[str]]] = {
@@ -56,23 +51,6 @@ _KEYS: Final[Mapping[Kind, frozenset[str]]] = {
     Kind.MAP: frozenset(["minProperties", "maxProperties", "required"]),
     Kind.ARRAY: frozenset(["minItems", "maxItems", "uniqueItems"]),
 }
-
-_INTEGER_FORMATS: Final = {
-    f"{sign}{bits}": (-(1 << bits - 1), (1 << bits - 1) - 1) if sign == "i" else (0, (1 << bits) - 1)
-    for sign in "iu"
-    for bits in (8, 16, 32, 64, 128)
-}
-_STORED: Final = {Kind.BIGINT: _INTEGER_FORMATS["i64"], Kind.INT: _INTEGER_FORMATS["i32"]} | {
-    Kind.SMALLINT: _INTEGER_FORMATS["i16"]
-}
-_NUMBER_FORMATS: Final = {"f32": Kind.FLOAT, "f64": Kind.DOUBLE}
-_ISO_WORDS: Final = frozenset(["iso8601", "iso-8601", "iso 8601", "rfc3339", "rfc-3339", "rfc 3339"])
-_ISO_PATTERNS: Final = {
-    Kind.DATE: frozenset(["date", "yyyy-mm-dd", "%y-%m-%d"]),
-    Kind.TIME: frozenset(["time"]),
-    Kind.TIMESTAMP: frozenset(["date-time"]),
-}
-_NOT_STORED = "values outside cannot be stored"
 
 
 def with_options(type_: ColumnType, options: Node | None, report: Report, *, narrowed: bool) -> ColumnType:
@@ -137,7 +115,7 @@ class _Options:
             return
         try:
             self._limits[name] = read(node)
-        except _OptionError as error:
+        except OptionError as error:
             self._report.error(node, "option", str(error))
 
     def _timezone(self) -> None:
@@ -164,58 +142,12 @@ class _Options:
         node = self._node("format")
         if node is None or not isinstance(node.value, str):
             return
-        kind = self._type.kind
-        if kind in _INTEGERS:
-            self._integer_format(node, node.value)
-        elif kind in _NUMBERS:
-            self._number_format(node, node.value)
-        elif kind in _MOMENTS:
-            self._moment_format(node, node.value)
-        elif kind is Kind.UUID:
-            if node.value != "uuid":
-                self._report.error(node, "option", f"format {node.value!r} contradicts physicalType uuid")
-        elif node.value not in STRING_FORMATS:
-            message = f"format {node.value!r} is not supported{_format_hint(node.value)}"
-            self._report.error(node, "option", message)
-        else:
-            self._limits["format"] = node.value
-
-    def _integer_format(self, node: Node, word: str) -> None:
-        low, high = _INTEGER_FORMATS.get(word, (0, 0))
-        stored_low, stored_high = _STORED[self._type.kind]
-        if word not in _INTEGER_FORMATS:
-            message = f"format {word!r} is not supported{did_you_mean(word, _INTEGER_FORMATS)}"
-            self._report.error(node, "option", message)
-        elif high > stored_high and word != "i64" and not self._narrowed:
-            message = (
-                f"format {word} holds more than 64 bits: say logicalType number, physicalType decimal(38,0)"
-            )
-            self._report.error(node, "option", message)
-        elif self._narrowed and (high > stored_high or low < stored_low):
-            message = f"format {word} is wider than physicalType {self._type.kind}; {_NOT_STORED}"
-            self._report.error(node, "option", message)
-        elif (low, high) != (stored_low, stored_high):
-            self._limits.update(minimum=low, maximum=high)
-
-    def _number_format(self, node: Node, word: str) -> None:
-        kind = _NUMBER_FORMATS.get(word)
-        if kind is None:
-            message = f"format {word!r} is not supported{did_you_mean(word, _NUMBER_FORMATS)}"
-            self._report.error(node, "option", message)
-        elif self._narrowed and kind is not self._type.kind:
-            message = f"format {word} contradicts the physicalType, which stores {self._type.kind}"
-            self._report.error(node, "option", message)
-        else:
-            self._type = replace(self._type, kind=kind)
-
-    def _moment_format(self, node: Node, word: str) -> None:
-        if word.casefold() in _ISO_WORDS | _ISO_PATTERNS[self._type.kind]:
+        try:
+            self._type, limits = read_format(self._type, node.value, narrowed=self._narrowed)
+        except OptionError as error:
+            self._report.error(node, "option", str(error))
             return
-        message = (
-            f"format {word!r} is not supported: a {self._type.kind} is read as ISO 8601 / RFC 3339 writes it; "
-            "leave format out"
-        )
-        self._report.error(node, "option", message)
+        self._limits.update(limits)
 
     def _bound(self, key: str, name: str) -> None:
         node = self._node(key)
@@ -223,7 +155,7 @@ class _Options:
             return
         try:
             value = self._bound_value(node)
-        except _OptionError as error:
+        except OptionError as error:
             self._report.error(node, "option", str(error))
             return
         narrower = max if name == "minimum" else min
@@ -235,7 +167,7 @@ class _Options:
         if kind in _NUMBERS:
             return self._number(node)
         if not isinstance(node.value, str):
-            raise _OptionError(f"must be a {kind} in quotes")
+            raise OptionError(f"must be a {kind} in quotes")
         try:
             if kind is Kind.DATE:
                 return parse_date(node.value)
@@ -243,26 +175,26 @@ class _Options:
                 return parse_time(node.value)
             return parse_timestamp(node.value, zoned=self._type.timezone)
         except ValueError as error:
-            raise _OptionError(str(error)) from None
+            raise OptionError(str(error)) from None
 
     def _number(self, node: Node) -> int | float | Decimal:
         value = node.value
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise _OptionError("must be a number")
+            raise OptionError("must be a number")
         kind = self._type.kind
         exact = Decimal(value) if isinstance(value, int) else Decimal(node.text)
         if kind is Kind.DECIMAL:
             return exact
         if kind in _INTEGERS:
             if exact != exact.to_integral_value():
-                raise _OptionError("must be a whole number for an integer column")
+                raise OptionError("must be a whole number for an integer column")
             return int(exact)
         return value
 
     def _positive(self, node: Node) -> int | float | Decimal:
         value = self._number(node)
         if value <= 0:
-            raise _OptionError("must be greater than 0")
+            raise OptionError("must be greater than 0")
         return value
 
     def _contradictions(self, limits: Limits) -> None:
@@ -280,19 +212,15 @@ class _Options:
                 self._report.error(self._options, "option", message)
 
 
-class _OptionError(Exception):
-    """An option's value that cannot be enforced; the message is a finding's."""
-
-
 def _count(node: Node) -> int:
     if isinstance(node.value, bool) or not isinstance(node.value, int) or node.value < 0:
-        raise _OptionError("must be a whole number, 0 or more")
+        raise OptionError("must be a whole number, 0 or more")
     return node.value
 
 
 def _flag(node: Node) -> bool:
     if not isinstance(node.value, bool):
-        raise _OptionError("must be true or false")
+        raise OptionError("must be true or false")
     return node.value
 
 
@@ -302,17 +230,11 @@ def _keys(node: Node) -> tuple[str, ...]:
 
 def _pattern(node: Node) -> str:
     if not isinstance(node.value, str):
-        raise _OptionError("must be a regular expression in quotes")
+        raise OptionError("must be a regular expression in quotes")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             re.compile(node.value)
     except (re.error, Warning, OverflowError, RecursionError) as error:
-        raise _OptionError(f"no regular expression that Python can run: {error}") from None
+        raise OptionError(f"no regular expression that Python can run: {error}") from None
     return node.value
-
-
-def _format_hint(word: str) -> str:
-    if word in ("byte", "binary", "base64"):
-        return ": say physicalType bytes instead"
-    return did_you_mean(word, STRING_FORMATS)

@@ -239,6 +239,13 @@ def test_an_event_id_that_may_be_absent_is_doubtful(tmp_path: Path) -> None:
     assert [f.severity for f in _findings(tmp_path, document)] == [Severity.WARNING]
 
 
+def test_an_event_time_without_an_offset_is_doubtful(tmp_path: Path) -> None:
+    """It is read as UTC, which is told."""
+    column = {"name": "at", "logicalType": "timestamp", "logicalTypeOptions": {"timezone": False}}
+    findings = _findings(tmp_path, stream_of(column, eventTime="at"))
+    assert [(f.severity, f.rule) for f in findings] == [(Severity.WARNING, "column")]
+
+
 def test_an_event_id_is_a_plain_value(tmp_path: Path) -> None:
     """An object identifies nothing."""
     document = stream_of({"name": "id", "logicalType": "object"}, eventId="id")

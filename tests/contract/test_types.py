@@ -11,8 +11,10 @@ import pytest
 
 from mesh_defs.contract.arrow import table_schema
 from mesh_defs.contract.contract import StreamContract
+from mesh_defs.contract.formats import STRING_FORMATS
 from mesh_defs.contract.load import read_contract
 from mesh_defs.contract.types import Column, ColumnType, Kind, Limits, TimeEncoding
+from mesh_defs.decode.columns.formats import FORMATS
 from tests.contract.documents import stream_of, write_stream
 
 _STRING = ColumnType(kind=Kind.STRING)
@@ -124,6 +126,18 @@ def test_a_physical_type_narrows(
         ),
         ({"logicalType": "array"}, "needs `items`"),
         ({"logicalType": "array", "physicalType": "set", "items": {"logicalType": "string"}}, "for an array"),
+        (
+            {"logicalType": "map", "physicalType": "variant", "map": {"key": {}, "value": {}}},
+            "contradicts `map`",
+        ),
+        (
+            {
+                "logicalType": "object",
+                "properties": [{"name": "opened", "logicalType": "date"}],
+                "logicalTypeOptions": {"required": ["openned"]},
+            },
+            "required names 'openned', which is no property; did you mean 'opened'?",
+        ),
         ({"logicalType": "vector", "logicalTypeOptions": {"dimensions": 3}}, "vector is not supported"),
         ({"logicalType": "map", "map": {"key": [], "value": {}}}, "a map needs `map`"),
         (
@@ -209,6 +223,11 @@ def test_options_become_limits(
     assert _types(tmp_path, {"logicalType": column, "logicalTypeOptions": options}).limits == expected
 
 
+def test_the_decoder_checks_every_format_that_a_contract_may_demand() -> None:
+    """A format that nobody checks would be ignored in silence."""
+    assert set(FORMATS) == STRING_FORMATS
+
+
 def test_options_of_arrays(tmp_path: Path) -> None:
     """Counts of elements, and that they differ."""
     options = {"minItems": 1, "maxItems": 3, "uniqueItems": True}
@@ -270,7 +289,7 @@ def test_a_narrow_varchar_and_a_wide_option(tmp_path: Path) -> None:
         (
             {"logicalType": "integer", "physicalType": "smallint"},
             {"format": "i32"},
-            "wider than physicalType",
+            "wider than the physicalType",
         ),
         ({"logicalType": "number", "physicalType": "double"}, {"format": "f32"}, "contradicts"),
         ({"logicalType": "date"}, {"minimum": "01.01.2020"}, "no date"),

@@ -1,0 +1,110 @@
+"""Readers of the values of custom properties: exact about types, since YAML's `true` is Python's 1."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final
+
+from mesh_defs.contract.contract import StartFrom
+from mesh_defs.contract.document import Node
+from mesh_defs.contract.instants import parse_duration, parse_timestamp
+from mesh_defs.contract.report import did_you_mean
+
+MAX_PARTITIONS: Final = 2**31 - 1
+
+
+class ValueRefusedError(Exception):
+    """A custom property's value that means nothing; the message is a finding's."""
+
+
+def read_word(words: type[StrEnum]) -> Callable[[Node], StrEnum]:
+    """Return the reader of one of a closed list of words."""
+    known = [word.value for word in words]
+
+    def read(node: Node) -> StrEnum:
+        if not isinstance(node.value, str):
+            raise ValueRefusedError(f"must be one of {', '.join(known)}")
+        if node.value not in known:
+            raise ValueRefusedError(f"cannot be {node.value!r}{did_you_mean(node.value, known)}")
+        return words(node.value)
+
+    return read
+
+
+def read_text(node: Node) -> str:
+    """Read text that is not empty."""
+    if not isinstance(node.value, str) or not node.value.strip():
+        raise ValueRefusedError("must be text")
+    return node.value
+
+
+def read_boolean(node: Node) -> bool:
+    """Read true or false."""
+    if not isinstance(node.value, bool):
+        raise ValueRefusedError("must be true or false, without quotes")
+    return node.value
+
+
+def read_partitions(node: Node) -> int:
+    """Read a number of partitions."""
+    value = node.value
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_PARTITIONS:
+        raise ValueRefusedError("must be a whole number, 1 or more")
+    return value
+
+
+def read_ratio(node: Node) -> float:
+    """Read a share, 0 to 1."""
+    value = node.value
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or math.isnan(value)
+        or not 0 <= value <= 1
+    ):
+        raise ValueRefusedError("must be a number from 0 to 1")
+    return float(value)
+
+
+def read_duration(node: Node) -> dt.timedelta:
+    """Read an ISO 8601 duration."""
+    if not isinstance(node.value, str):
+        raise ValueRefusedError("must be an ISO 8601 duration, as PT26H")
+    try:
+        return parse_duration(node.value)
+    except ValueError as error:
+        raise ValueRefusedError(f"cannot be read: {error}") from None
+
+
+def read_window(node: Node) -> dt.timedelta:
+    """Read a window's width."""
+    duration = read_duration(node)
+    if not duration:
+        raise ValueRefusedError("must be longer than nothing")
+    return duration
+
+
+def read_start(node: Node) -> StartFrom | dt.datetime:
+    """Read where a new stream begins."""
+    text = node.value if isinstance(node.value, str) else ""
+    if text in tuple(StartFrom):
+        return StartFrom(text)
+    try:
+        return parse_timestamp(text, zoned=True)
+    except ValueError:
+        message = "must be earliest, latest, or an RFC 3339 timestamp as 2013-01-31T17:30:00Z"
+        raise ValueRefusedError(message) from None
+
+
+def read_reference(node: Node) -> str:
+    """Read `domain.table.column`."""
+    name = "[a-z][a-z0-9_]{0,62}"
+    if not isinstance(node.value, str) or not re.fullmatch(
+        rf"{name}\.{name}\.[A-Za-z_][A-Za-z0-9_]{{0,127}}", node.value
+    ):
+        raise ValueRefusedError("must be domain.table.column: where the event's subject is found")
+    return node.value
