@@ -12,21 +12,21 @@ def event_product() -> dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]:
     """Return the condition of a product.
 
     Dagster's own `eager()` forgets an input that moves while the product is computed, and asks for nothing on its
-    first tick. Here an update counts since the product was last *asked* for, and a product that never was computed
-    is asked for once its inputs are there. Inputs with a failed blocking check (the ledger) hold it back.
+    first tick. Here an update counts until the product was asked for *after* it: one that arrives between the
+    request and the next tick may be too late for the run, so it asks again. Inputs whose blocking check (the
+    ledger) failed, or was not evaluated since they moved, hold the product back.
     """
     of = dg.AutomationCondition
-    moved = of.newly_missing() | of.any_deps_updated()
-    on_update = (
-        of.in_latest_time_window()
-        & moved.since(of.newly_requested() | of.initial_evaluation())
-        & ~of.any_deps_missing()
+    moved = of.newly_missing() | of.any_deps_updated() | of.initial_evaluation()
+    on_update = of.in_latest_time_window() & moved.since(of.newly_requested() & ~moved)
+    first = of.missing() & ~of.execution_failed()
+    ready = (
+        ~of.any_deps_missing()
         & ~of.any_deps_in_progress()
         & ~of.in_progress()
         & of.all_deps_blocking_checks_passed()
     )
-    first = of.missing() & ~of.any_deps_missing() & ~of.in_progress() & ~of.execution_failed()
-    return (on_update | first).with_label("event_product")
+    return ((on_update | first) & ready).with_label("event_product")
 
 
 def automation_sensor(domain: str) -> dg.AutomationConditionSensorDefinition:

@@ -22,6 +22,8 @@ CONFIG: dict[str, object] = {
         "class": "DefaultRunCoordinator",
     },
     "run_monitoring": {"enabled": True, "start_timeout_seconds": 180, "cancel_timeout_seconds": 60},
+    # Of runs whose process died; what a product's query did wrong is not tried again.
+    "run_retries": {"enabled": True, "max_retries": 3, "retry_on_asset_or_op_failure": False},
     # One domain's broker that does not answer must not hold up the sensors of the others.
     "sensors": {"use_threads": True, "num_workers": 4},
     "retention": {

@@ -17,6 +17,9 @@ from mesh_defs.orchestration.keys import DOMAIN_TAG, asked_tag, attempt_tag, tab
 BROKER_SECONDS = 10.0
 """How long a tick waits for a cluster. Dagster gives up a tick, with all that it found, after 60 s."""
 
+NO_RETRY_TAG = "dagster/max_retries"
+"""With the value 0: the sensor itself asks again, and Dagster must not as well."""
+
 FAILED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
@@ -57,7 +60,7 @@ def ask(instance: dg.DagsterInstance, project: Project, domain: Domain) -> dg.Ru
     decision = decide(streams, lambda stream: _last_run(instance, domain.name, stream), now=time.time())
     if not decision.tags:
         return dg.SkipReason(decision.reason)
-    tags = {DOMAIN_TAG: domain.name}
+    tags = {DOMAIN_TAG: domain.name, NO_RETRY_TAG: "0"}
     for more in decision.tags.values():
         tags |= more
     return dg.RunRequest(asset_selection=[table_key(domain.name, s) for s in decision.tags], tags=tags)
