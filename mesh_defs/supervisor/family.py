@@ -17,7 +17,7 @@ RUN_VARIABLE: Final = "MESH_UP_RUN"
 KAFKA: Final = "kafka"
 
 # Together below the 15 s within which `mesh up` promises to be gone.
-_GRACE_SECONDS: Final = 7.0
+_GRACE_SECONDS: Final = 6.0
 _KAFKA_GRACE_SECONDS: Final = 4.0
 _KILL_SECONDS: Final = 2.0
 
@@ -26,7 +26,7 @@ def stop_all(state: RunState) -> None:
     """Stop every process of a run; what is not of it is never touched.
 
     1. Ask all but Kafka to end (SIGTERM, to whole process groups), so that clients can still speak to it.
-    2. Kill those that are left after 7 s.
+    2. Kill those that are left after 6 s.
     3. Ask Kafka to end, and kill it after 4 s.
     """
     kafka = {part.pid for part in state.parts if part.name == KAFKA}
