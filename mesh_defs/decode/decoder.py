@@ -121,7 +121,7 @@ def _rows(
         columns=columns,
         tombstones=gone,
         unknown=unknown,
-        times=None if opened.times is None else _picked(opened.times, kept),
+        times=opened.times if opened.times is None or kept is None else opened.times.take(pa.array(kept)),
     )
 
 

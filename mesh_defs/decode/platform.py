@@ -35,7 +35,7 @@ class Rows:
         columns: The contract's columns.
         tombstones: Which rows are tombstones, or None where none is.
         unknown: What the contract does not name, or None where nothing is left over in any row.
-        times: The event times that the envelope tells, in microseconds, or None where it tells none.
+        times: The event times that the envelope tells, or None where it tells none.
     """
 
     topic: str
@@ -48,7 +48,7 @@ class Rows:
     columns: list[Array]
     tombstones: Sequence[bool] | None = None
     unknown: Sequence[str | None] | None = None
-    times: Sequence[int | None] | None = None
+    times: Array | None = None
 
 
 class PlatformColumns:
@@ -142,7 +142,7 @@ def headers_array(headers: Sequence[Headers | None]) -> Array:
 def _default_time(rows: Rows, timestamps: Array) -> Array:
     if rows.times is None:
         return timestamps
-    return pc.coalesce(pa.array(rows.times, pa.int64()).cast(INSTANT), timestamps)
+    return pc.coalesce(rows.times, timestamps)
 
 
 def _coordinates(rows: Rows, offsets: Array) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
 
@@ -14,6 +14,9 @@ from mesh_defs.contract.types import ColumnType
 from mesh_defs.decode.refusal import Refusal
 
 Array: TypeAlias = "pa.Array[Any]"
+
+
+_FEW: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +83,14 @@ class Converter(ABC):
         return None
 
     def refused(self, values: Sequence[Any]) -> dict[int, Refusal]:
-        """Return the refused ones of many values, by their position, halving until each stands alone."""
+        """Return the refused ones of many values, by their position, halving until few stand together."""
         found: dict[int, Refusal] = {}
         ranges = [(0, len(values))]
         while ranges:
             low, high = ranges.pop()
-            if low + 1 == high:
-                refusal = self.refusal(values[low])
-                if refusal is not None:
-                    found[low] = refusal
+            if high - low <= _FEW:
+                verdicts = ((i, self.refusal(values[i])) for i in range(low, high))
+                found.update((i, refusal) for i, refusal in verdicts if refusal is not None)
                 continue
             try:
                 self.array(values[low:high])

@@ -13,6 +13,7 @@ from mesh_defs.contract.types import ColumnType, Kind, TimeEncoding
 from mesh_defs.decode.columns.base import Array, Check, Converter
 from mesh_defs.decode.columns.patterns import (
     INSTANT,
+    LONG_INSTANT,
     PARTIAL_TIME,
     USUAL_INSTANT,
     USUAL_WALL_CLOCK,
@@ -26,6 +27,9 @@ _MICROSECOND: Final = dt.timedelta(microseconds=1)
 FIRST_MICROSECOND: Final = (dt.datetime(1, 1, 1, tzinfo=dt.UTC) - _EPOCH) // _MICROSECOND
 LAST_MICROSECOND: Final = (dt.datetime(9999, 12, 31, 23, 59, 59, 999_999, dt.UTC) - _EPOCH) // _MICROSECOND
 """The years 1 to 9999: what Arrow, DuckDB and Python all hold."""
+
+_FEW: Final = 64
+"""Below this many values Arrow's compiling of a pattern costs more than Python's matching."""
 
 
 class TimeOfDay(Converter):
@@ -45,7 +49,7 @@ class TimeOfDay(Converter):
 class Rfc3339(Converter):
     """Timestamps as text: instants with an offset or Z, or wall clocks with neither."""
 
-    def __init__(self, type_: ColumnType, *, required: bool, checks: tuple[Check, ...]) -> None:
+    def __init__(self, type_: ColumnType, *, required: bool, checks: tuple[Check, ...] = ()) -> None:
         super().__init__(type_, required=required, checks=checks)
         self._grammar = INSTANT if type_.timezone else WALL_CLOCK
         self._usual = USUAL_INSTANT if type_.timezone else USUAL_WALL_CLOCK
@@ -53,7 +57,7 @@ class Rfc3339(Converter):
 
     def _convert(self, values: Sequence[Any]) -> Array:
         text = pa.array(values, pa.string())
-        if not pc.all(pc.match_substring_regex(text, self._usual), min_count=0).as_py():
+        if len(values) < _FEW or not pc.all(pc.match_substring_regex(text, self._usual), min_count=0).as_py():
             text = pa.array([None if v is None else self._spelled(v) for v in values], pa.string())
         return in_range(text.cast(self.arrow))
 
@@ -69,10 +73,18 @@ class Rfc3339(Converter):
         return Refusal("format", message)
 
 
+class CutInstant(Rfc3339):
+    """Instants whose digits beyond microseconds are cut off, for a time whose text is kept elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__(ColumnType(kind=Kind.TIMESTAMP), required=False)
+        self._grammar = LONG_INSTANT
+
+
 class Epoch(Converter):
     """Timestamps as whole seconds or milliseconds since 1970-01-01T00:00:00Z."""
 
-    def __init__(self, type_: ColumnType, *, required: bool, checks: tuple[Check, ...]) -> None:
+    def __init__(self, type_: ColumnType, *, required: bool, checks: tuple[Check, ...] = ()) -> None:
         super().__init__(type_, required=required, checks=checks)
         unit = "ms" if type_.encoding is TimeEncoding.EPOCH_MS else "s"
         self._counted = pa.timestamp("ms", tz="UTC") if unit == "ms" else pa.timestamp("s", tz="UTC")
@@ -90,8 +102,8 @@ def in_range(array: Array) -> Array:
     Raises:
         Refusal: One is of another year.
     """
-    ends = pc.min_max(array.cast(pa.int64()))
-    low, high = ends["min"].as_py(), ends["max"].as_py()
+    ends: Any = pc.min_max(array)
+    low, high = ends["min"].value, ends["max"].value
     if low is not None and (low < FIRST_MICROSECOND or high > LAST_MICROSECOND):
         raise _out_of_range()
     return array
@@ -99,17 +111,3 @@ def in_range(array: Array) -> Array:
 
 def _out_of_range() -> Refusal:
     return Refusal("range", "the timestamp is not of the years 1 to 9999 (UTC)")
-
-
-def microseconds(text: str) -> int:
-    """Return an RFC 3339 instant as microseconds since the epoch.
-
-    Raises:
-        Refusal: It is none.
-    """
-    array = _INSTANTS.array([text])
-    value: int = array.cast(pa.int64())[0].as_py()
-    return value
-
-
-_INSTANTS: Final = Rfc3339(ColumnType(kind=Kind.TIMESTAMP), required=True, checks=())

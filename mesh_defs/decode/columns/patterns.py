@@ -26,6 +26,9 @@ WALL_CLOCK: Final = re.compile(rf"({_DATE})[Tt]({_TIME})(?:(\.[0-9]{{1,6}})0*)?(
 The groups are the date, the time, its fraction, and the offset.
 """
 
+LONG_INSTANT: Final = re.compile(rf"({_DATE})[Tt]({_TIME})(?:(\.[0-9]{{1,6}})[0-9]*)?([Zz]|{_OFFSET})")
+"""RFC 3339, `date-time`, with any number of digits behind the second."""
+
 USUAL_INSTANT: Final = rf"^{_DATE}T{_TIME}(?:\.[0-9]{{1,6}})?(?:Z|{_OFFSET})$"
 USUAL_WALL_CLOCK: Final = rf"^{_DATE}T{_TIME}(?:\.[0-9]{{1,6}})?$"
 """The spellings that Arrow reads without help."""

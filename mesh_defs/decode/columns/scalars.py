@@ -104,7 +104,7 @@ class Base64(Converter):
     """Bytes, as base64 (RFC 4648, section 4): padded, and with no bits lost."""
 
     def _convert(self, values: Sequence[Any]) -> Array:
-        return pa.array([None if v is None else _unbase64(v) for v in values], pa.binary())
+        return pa.array([None if v is None else unbase64(v) for v in values], pa.binary())
 
     def _comparable(self, values: Sequence[Any], array: Array) -> Sequence[Any]:
         del values
@@ -114,7 +114,12 @@ class Base64(Converter):
         return Refusal("format", "the text is no base64 (RFC 4648: standard alphabet, padded)")
 
 
-def _unbase64(text: str) -> bytes:
+def unbase64(text: str) -> bytes:
+    """Return the bytes that base64 spells.
+
+    Raises:
+        ValueError: It is not padded, not of the standard alphabet, or no encoder's spelling.
+    """
     data = binascii.a2b_base64(text, strict_mode=True)
     if binascii.b2a_base64(data, newline=False) != text.encode("ascii"):
         # Other spellings of the same bytes would lose what stood in their unused bits.

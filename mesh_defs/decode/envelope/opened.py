@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from mesh_defs.decode.columns.base import Array
 from mesh_defs.decode.refusal import Refusal
 from mesh_defs.model.records import Headers, RawBatch
 
@@ -17,14 +18,14 @@ class Opened:
     Attributes:
         payloads: The payload's bytes, None for a tombstone. Of a refused record anything may stand here.
         headers: As they are stored.
-        times: The event's time as the envelope tells it, in microseconds since the epoch, None where it does
-            not; or None where no envelope tells any.
+        times: The event's time as the envelope tells it, an array of instants, null where it does not; or
+            None where no envelope tells any.
         refused: By the record's position.
     """
 
     payloads: Sequence[bytes | None]
     headers: Sequence[Headers | None]
-    times: Sequence[int | None] | None = None
+    times: Array | None = None
     refused: dict[int, Refusal] = field(default_factory=dict)
 
 

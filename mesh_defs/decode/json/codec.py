@@ -82,7 +82,8 @@ class JsonCodec:
         if rest is NOTHING:
             # A later duplicate of the key replaced the value that held the unknown field.
             return record
-        payloads.unknown_fields.update(f"${path}" for path in paths)
+        for path in paths:
+            payloads.unknown_fields[f"${path}"] += 1
         if not self._keep:
             raise Refusal("unknown_field", "the contract does not name the field", min(paths))
         payloads.unknown[index] = exact.text_of(rest)

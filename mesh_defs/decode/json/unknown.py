@@ -24,16 +24,14 @@ def leftover_of(columns: Iterable[Column]) -> Leftover:
     field only where the name looks like one: others may be data (`$.*`).
     """
     inner = {column.name: _of_type(column.type) for column in columns}
+    nested = [(name, below) for name, below in inner.items() if below is not None]
 
     def leftover(value: Any, path: str, paths: set[str]) -> Any:
-        rest = {}
-        for name, member in value.items():
-            if name not in inner:
-                paths.add(f"{path}.{name if _PLAIN_NAME.fullmatch(name) else '*'}")
-                rest[name] = member
-                continue
-            below = inner[name]
-            left = NOTHING if below is None else below(member, f"{path}.{name}", paths)
+        rest = {name: member for name, member in value.items() if name not in inner}
+        for name in rest:
+            paths.add(f"{path}.{name if _PLAIN_NAME.fullmatch(name) else '*'}")
+        for name, below in nested:
+            left = below(value[name], f"{path}.{name}", paths) if name in value else NOTHING
             if left is not NOTHING:
                 rest[name] = left
         return rest or NOTHING
