@@ -52,6 +52,8 @@ class KafkaServer:
 
     def __init__(self, folder: Path, properties: Mapping[str, str] | None = None) -> None:
         self.local = LocalKafka(folder, port=free_port(), properties=_EAGER | dict(properties or {}))
+        self._producer: Producer | None = None
+        self._transactional: Producer | None = None
         self.start()
 
     @property
@@ -66,6 +68,7 @@ class KafkaServer:
 
     def start(self) -> LocalKafkaStatus:
         """Start it, on the same port as before."""
+        self._producer = self._transactional = None
         return self.local.start()
 
     def stop(self) -> None:
@@ -143,7 +146,7 @@ class KafkaServer:
             partition: For the records that name none.
             properties: librdkafka's, with underscores for dots: ``message_max_bytes=2_000_000``.
         """
-        producer = self.producer(**properties)
+        producer = self.producer(**properties) if properties else self._usual_producer()
         offsets = _send(producer, topic, records, partition)
         _flush(producer)
         return offsets
@@ -155,13 +158,16 @@ class KafkaServer:
 
         The coordinator answers before it has written the markers. All records go to one partition.
         """
-        with self.open_transaction(topic, records, partition) as producer:
-            end = self.high_watermark(topic, partition)
-            if commit:
-                producer.commit_transaction(BOUND)
-            else:
-                producer.abort_transaction(BOUND)
-            wait_for(lambda: self.high_watermark(topic, partition) > end, "the transaction's marker is there")
+        producer = self._transactional_producer()
+        producer.begin_transaction()
+        _send(producer, topic, records, partition)
+        _flush(producer)
+        end = self.high_watermark(topic, partition)
+        if commit:
+            producer.commit_transaction(BOUND)
+        else:
+            producer.abort_transaction(BOUND)
+        wait_for(lambda: self.high_watermark(topic, partition) > end, "the transaction's marker is there")
 
     @contextmanager
     def open_transaction(
@@ -178,6 +184,20 @@ class KafkaServer:
         finally:
             with suppress(KafkaException):  # the test ended it
                 producer.abort_transaction(BOUND)
+
+    def _usual_producer(self) -> Producer:
+        """Return the one for most tests: an idempotent one takes half a second to begin."""
+        if self._producer is None:
+            settings = {"acks": "all", "max.in.flight.requests.per.connection": 1, "linger.ms": 0}
+            self._producer = Producer({**self.connection, "log_level": 0, **settings})
+        return self._producer
+
+    def _transactional_producer(self) -> Producer:
+        """Return the one for `transaction`: it takes half a second to begin as well."""
+        if self._transactional is None:
+            self._transactional = self.producer(transactional_id=f"test-{uuid.uuid4().hex}")
+            self._transactional.init_transactions(BOUND)
+        return self._transactional
 
     def producer(self, **properties: Any) -> Producer:
         """Return an idempotent producer; properties as in `produce`."""

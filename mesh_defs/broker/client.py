@@ -26,7 +26,7 @@ from mesh_defs.broker.properties import Property, client_log, producer_propertie
 from mesh_defs.broker.reader import BoundedReader
 from mesh_defs.broker.topics import TopicPlan, create_topics, plan_topics
 from mesh_defs.contract.contract import StreamContract
-from mesh_defs.model.errors import BrokerError, BrokerUnavailableError
+from mesh_defs.model.errors import BrokerError, BrokerUnavailableError, TopicMissingError
 from mesh_defs.model.records import TopicIdentity, Watermarks
 
 _log = logging.getLogger(__name__)
@@ -186,7 +186,14 @@ class Broker:
             )
             if not any(isinstance(answer, KafkaError) for answer in found):
                 return {p: info.offset for p, info in zip(partitions, found, strict=True)}
-            self._describe(topic)  # a topic that is not there has no leaders either
+            # A topic or a partition that is not there has no leader either.
+            unknown = sorted(set(partitions) - set(self.partitions(topic)))
+            if unknown:
+                raise TopicMissingError(
+                    cannot=f"ask for the offsets of {topic}",
+                    why=f"the topic has no partition {unknown[0]}",
+                    do="see whether the topic was created anew with fewer partitions",
+                )
             if time.monotonic() >= deadline:
                 raise BrokerUnavailableError(
                     cannot=f"ask for the offsets of {topic}",

@@ -15,7 +15,6 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from mesh_defs.broker.failures import broker_error, is_denied
 from mesh_defs.broker.properties import client_log, consumer_properties
 from mesh_defs.model.errors import (
-    BrokerError,
     OffsetsLostError,
     OffsetsRegressedError,
     ShortReadError,
@@ -24,6 +23,7 @@ from mesh_defs.model.records import Headers, RawBatch, Watermarks
 
 _WAIT_SECONDS: Final = 0.05
 _READ_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 2.0
 _MOST_MESSAGES: Final = 1_000_000  # the client's own limit for one call
 
 _OUT_OF_RANGE: Final = frozenset(
@@ -70,6 +70,7 @@ class BoundedReader:
         self._watermarks = watermarks
         self._stall_timeout = stall_timeout
         self._waited = 0.0
+        self._next_look = min(_LOOK_SECONDS, stall_timeout)
         self._consumer: Consumer | None = None
         self._seen: KafkaError | None = None
 
@@ -108,7 +109,7 @@ class BoundedReader:
             began = time.monotonic()
             messages = self._consume(max_records)
             if messages:
-                self._waited = 0.0
+                self._waited, self._next_look = 0.0, _LOOK_SECONDS
                 batches = self._take(messages)
                 if batches:
                     return batches
@@ -221,41 +222,47 @@ class BoundedReader:
                 self._advance(partition, offset)
             return
         if error.code() in _OUT_OF_RANGE and partition in self._ends:
-            raise self._misplaced(partition)
+            self._check(partition)
+            raise self._short(partition)
         raise broker_error(error, cannot=f"read {self._topic} partition {partition}")
 
     def _note_wait(self, seconds: float) -> None:
+        """Count time without progress; ask the broker now and then whether any is to be expected."""
         if self._seen is not None and is_denied(self._seen):
             raise broker_error(self._seen, cannot=f"read {self._topic}")
         self._waited += seconds
+        if self._waited < self._next_look:
+            return
+        self._next_look = self._waited + _LOOK_SECONDS
+        for partition in tuple(self._ends):
+            self._check(partition)
         if self._waited >= self._stall_timeout:
-            raise self._misplaced(next(iter(self._ends)))
+            raise self._short(next(iter(self._ends)))
 
-    def _misplaced(self, partition: int) -> BrokerError:
-        """Return why a partition cannot be read on from its position, by what the broker holds now.
-
-        Raises:
-            BrokerUnavailableError: The cluster does not say.
-        """
+    def _check(self, partition: int) -> None:
+        """Raise when a partition cannot be read on from its position, by what the broker holds now."""
         mark = self._watermarks(self._topic, [partition])[partition]
         position, end = self._positions[partition], self._ends[partition]
-        where = f"read {self._topic} partition {partition} from offset {position}"
         if mark.low > position:
-            return OffsetsLostError(
-                cannot=where,
+            raise OffsetsLostError(
+                cannot=self._where(partition),
                 why=f"the broker's earliest offset is {mark.low}: {mark.low - position} offsets were removed "
                 "before they were read",
                 do="set `onLoss: record` in the contract to record the gap and go on",
             )
         if mark.end < end:
-            return OffsetsRegressedError(
-                cannot=where,
+            raise OffsetsRegressedError(
+                cannot=self._where(partition),
                 why=f"the broker's last stable offset is {mark.end}, and was {end} when the read began",
                 do="find out why the broker lost records (an unclean leader election truncates a partition)",
             )
+
+    def _short(self, partition: int) -> ShortReadError:
         return ShortReadError(
-            cannot=where,
-            why=f"the broker holds the offsets up to {end}, but handed nothing out "
-            f"for {self._stall_timeout:.0f} s",
+            cannot=self._where(partition),
+            why=f"the broker holds the offsets up to {self._ends[partition]}, but handed out no more",
             do="look at the broker's log, then run the pass again: nothing of the range was skipped",
         )
+
+    def _where(self, partition: int) -> str:
+        return f"read {self._topic} partition {partition} from offset {self._positions[partition]}"

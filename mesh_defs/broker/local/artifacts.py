@@ -76,7 +76,7 @@ def _unsound(folder: Path, jars: Sequence[LockedJar]) -> tuple[LockedJar, ...]:
 def _is_sound(path: Path, jar: LockedJar) -> bool:
     try:
         return path.stat().st_size == jar.size and sha256_of(path) == jar.sha256
-    except FileNotFoundError:
+    except OSError:  # missing, or the fetching that follows says what is wrong with the folder
         return False
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from typing import Final
@@ -10,11 +9,9 @@ from typing import Final
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-_ATTEMPT_SECONDS: Final = 1.0
+from mesh_defs.broker.properties import client_log
 
-_silent = logging.getLogger(f"{__name__}.librdkafka")
-_silent.propagate = False
-_silent.addHandler(logging.NullHandler())
+_ATTEMPT_SECONDS: Final = 1.0
 
 
 def wait_until_healthy(
@@ -33,7 +30,7 @@ def wait_until_healthy(
     """
     admin = AdminClient(
         {"bootstrap.servers": address, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100},
-        logger=_silent,
+        logger=client_log(),
     )
     deadline = time.monotonic() + timeout
     while is_alive() and time.monotonic() < deadline:

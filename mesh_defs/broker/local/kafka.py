@@ -58,6 +58,13 @@ class LocalKafkaStatus:
     log_file: Path
 
 
+class _Java(subprocess.Popen[bytes]):
+    """Java, which outlives its starter by design: no warning when the handle goes first."""
+
+    def __del__(self) -> None:
+        """Leave the process alone."""
+
+
 class LocalKafka:
     """A local Kafka on one folder.
 
@@ -83,7 +90,7 @@ class LocalKafka:
         self._log_file = (log_file or folder / "kafka.log").resolve()
         self._port = port
         self._extra = dict(properties or {})
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: _Java | None = None
 
     @classmethod
     def of_mesh(cls, data: Path, *, port: int | None = None) -> LocalKafka:
@@ -92,6 +99,8 @@ class LocalKafka:
 
     def status(self) -> LocalKafkaStatus:
         """Return whether it runs, and where. Takes a few milliseconds and asks no broker."""
+        if self._child is not None:
+            self._child.poll()  # a dead child is reaped
         record = self._folder.read_record()
         process = self._process(record) if self._folder.is_locked() else None
         running = process is not None and record is not None
@@ -165,9 +174,7 @@ class LocalKafka:
                 raise self._failed(f"Java ended with code {process.returncode}")
         raise self._failed(f"each of {_ATTEMPTS} ports was taken before Java listened there")
 
-    def _wait_healthy(
-        self, process: subprocess.Popen[bytes], port: int, cluster_id: str, timeout: float
-    ) -> bool:
+    def _wait_healthy(self, process: _Java, port: int, cluster_id: str, timeout: float) -> bool:
         """Return True when it answers, False when Java ended; stop it when the wait ends otherwise."""
         try:
             healthy = wait_until_healthy(
@@ -201,16 +208,14 @@ class LocalKafka:
         scratch.replace(self._folder.data)
         return cluster_id
 
-    def _spawn(
-        self, jars: tuple[Path, ...], lock: int, port: int, cluster_id: str
-    ) -> subprocess.Popen[bytes]:
+    def _spawn(self, jars: tuple[Path, ...], lock: int, port: int, cluster_id: str) -> _Java:
         self._write_properties(self._folder.properties, self._folder.data, port)
         self._folder.write_record(Record(port=port, cluster_id=cluster_id))
         command = java_command(
             java(), jars, log=self._log_file, main="kafka.Kafka", arguments=[str(self._folder.properties)]
         )
         with self._output.open("wb") as output:
-            process = subprocess.Popen(
+            process = _Java(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
