@@ -29,11 +29,11 @@ from typing import Any
 
 import duckdb
 import msgspec
-from mesh_defs.contract.project import Project, find_project
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mesh_defs.broker import Broker, connection_for
+from mesh_defs.contract.project import Project, find_project
 from mesh_defs.model.errors import BrokerError, ConfigError, MeshError
 
 SOURCE = "https://example.org/nycflights13"

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from mesh_defs.broker import Brokers
 from mesh_defs.cli.app import (
     FAILED,
     JsonOption,
@@ -15,7 +16,6 @@ from mesh_defs.cli.app import (
     print_table,
     project_of,
 )
-from mesh_defs.ingest.topics import apply_all
 
 app = typer.Typer(no_args_is_help=True, help="Topics, as the contracts declare them.")
 
@@ -42,7 +42,8 @@ def apply(
     domains = domains_of(project)
     wanted = chosen(domains, names, "stream", lambda d: d.streams)
     contracts = [s for d in domains.values() for s in d.streams if s.name in wanted.get(d.name, ())]
-    plans = apply_all(project.config, contracts)
+    with Brokers(project.config) as brokers:
+        plans = brokers.apply_topics(contracts)
     if as_json:
         print_json(
             [{"topic": p.topic, "action": p.action, "differences": list(p.differences)} for p in plans]

@@ -9,9 +9,9 @@ from typing import Annotated
 import msgspec
 import typer
 
+from mesh_defs.broker import Brokers
 from mesh_defs.cli.app import ERRORS, JsonOption, domains_of, project_of, say
 from mesh_defs.contract.project import Project
-from mesh_defs.ingest.topics import apply_all
 from mesh_defs.supervisor.mesh import UpOptions
 from mesh_defs.supervisor.mesh import up as bring_up
 from mesh_defs.supervisor.part import PartReport, State
@@ -51,8 +51,8 @@ def up(
 
 def _apply_topics(project: Project) -> None:
     contracts = [stream for domain in domains_of(project).values() for stream in domain.streams]
-    with ERRORS.status("comparing topics"):
-        plans = apply_all(project.config, contracts)
+    with ERRORS.status("comparing topics"), Brokers(project.config) as brokers:
+        plans = brokers.apply_topics(contracts)
     for plan in plans:
         if plan.differences:
             say(f"mesh: the topic {plan.topic} is not as its contract says: {'; '.join(plan.differences)}")

@@ -6,11 +6,10 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mesh_defs.broker import Broker
+from mesh_defs.broker import Broker, Brokers
 from mesh_defs.contract.contract import Domain, StreamContract
 from mesh_defs.contract.project import Project
 from mesh_defs.decode import content_hash
-from mesh_defs.ingest.connections import Brokers
 from mesh_defs.model.errors import MeshError
 from mesh_defs.model.records import RawBatch
 from mesh_defs.store import DomainStore, LedgerEntry, StreamOffsets, Violation, read_ledger, verify_store

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mesh_defs.broker import Brokers
 from mesh_defs.contract.contract import Domain, StreamContract
 from mesh_defs.contract.project import Project
-from mesh_defs.ingest.connections import Brokers
 from mesh_defs.ingest.plan import StreamPlan, plan_stream
 from mesh_defs.model.errors import BrokerUnavailableError, MeshError
 from mesh_defs.store import DomainStore, StoreOffsets, StreamOffsets

@@ -10,13 +10,13 @@ import socket
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 
+from mesh_defs.broker import Brokers
 from mesh_defs.contract.arrow import table_schema
 from mesh_defs.contract.contract import Domain, StreamContract
 from mesh_defs.contract.project import Project
 from mesh_defs.decode import decoder_for
 from mesh_defs.ingest.account import OnProgress, Progress, StreamAccount
 from mesh_defs.ingest.chunk import Chunk, Limits, StreamRun
-from mesh_defs.ingest.connections import Brokers
 from mesh_defs.ingest.failures import Failure, write_failures
 from mesh_defs.ingest.lease import ingest_lease
 from mesh_defs.ingest.plan import check_identity, plan_stream
