@@ -20,6 +20,7 @@ from mesh_defs.cli import (
     sql,
     status,
     store,
+    stream,
     test,
     topics,
     up,
@@ -64,13 +65,14 @@ app.command("sql")(sql.sql)
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(store.app, name="store")
+app.add_typer(stream.app, name="stream")
 app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(test.test)
 
 
 def main() -> None:
     """Run the command line; an error is one line and exit code 1, `--verbose` adds the traceback."""
     try:
-        app()
+        app(prog_name="mesh")
     except MeshError as error:
         if "--verbose" in sys.argv:
             ERRORS.print_exception()

@@ -36,10 +36,9 @@ def maintain_(
             folder = project.data_folder(name)
             if not DomainStore.exists(folder):
                 continue
+            spinner.update(f"maintaining {name}")
             with DomainStore.open(folder, name) as store:
-                reports.append(
-                    (name, maintain(store, on_step=lambda step, name=name: spinner.update(f"{name}: {step}")))
-                )
+                reports.append((name, maintain(store, on_step=lambda step: spinner.update(f"{step}"))))
     if as_json:
         print_json([{"domain": name} | asdict(report) for name, report in reports])
         return

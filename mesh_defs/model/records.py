@@ -185,6 +185,7 @@ class Commit:
         writer: Who commits: host, process id and pass id.
         outcomes: For each stream, one byte a record in reading order, 1 for a dead letter; at most the last
             1,000 matter (the window of `maxDeadLetterRatio`).
+        note: For people, beside the snapshot; by default which streams moved.
     """
 
     writer: str
@@ -192,6 +193,7 @@ class Commit:
     advances: Sequence[PartitionAdvance] = ()
     files: Sequence[StagedFile] = ()
     outcomes: Mapping[str, bytes] = field(default_factory=dict)
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -190,6 +190,8 @@ def gaps_to_json(gaps: Iterable[Gap]) -> str:
 
 
 def _message(commit: Commit) -> str:
+    if commit.note:
+        return commit.note
     streams = sorted({a.stream for a in commit.advances} | {s.stream for s in commit.starts})
     return f"ingest {', '.join(streams)}"
 
