@@ -7,7 +7,10 @@ same file in the same process tears it without an error.
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -22,6 +25,7 @@ CATALOG_FILE = "catalog.sqlite"
 FILES_FOLDER = "files"
 LOCK_FILE = "writer.lock"
 
+_IDLE_ENGINES = 2
 _BUSY_TIMEOUT_MS = 10_000
 _WAL = "META_JOURNAL_MODE 'WAL'"
 
@@ -127,6 +131,56 @@ def _source(catalog: Path) -> str:
 
 def _data_path(folder: Path) -> str:
     return f"DATA_PATH {literal(str(folder.absolute() / FILES_FOLDER) + '/')}"
+
+
+class EnginePool:
+    """Idle engines of this process: loading the extensions takes half a CPU second, most of it their signatures.
+
+    An engine goes back only with nothing attached. A forked child begins with none, since DuckDB's threads stay
+    behind in the parent.
+    """
+
+    def __init__(self) -> None:
+        self._idle: list[duckdb.DuckDBPyConnection] = []
+        self._guard = threading.Lock()
+        os.register_at_fork(after_in_child=self._begin_anew)
+
+    def take(self) -> duckdb.DuckDBPyConnection:
+        """Return an idle engine, or a new one.
+
+        Raises:
+            StoreError: An extension is not installed, or not for this platform.
+        """
+        with self._guard:
+            if self._idle:
+                return self._idle.pop()
+        return connect_engine()
+
+    def give_back(self, con: duckdb.DuckDBPyConnection, domain: str) -> None:
+        """Take back an engine after detaching `domain`; close it where that fails or enough are idle."""
+        try:
+            with suppress(duckdb.TransactionException):
+                con.execute("ROLLBACK")
+            con.execute(f"DETACH DATABASE IF EXISTS {quote(domain)}")
+        except duckdb.Error:
+            con.close()
+            return
+        with self._guard:
+            if len(self._idle) < _IDLE_ENGINES:
+                self._idle.append(con)
+                return
+        con.close()
+
+    def _begin_anew(self) -> None:
+        _abandoned.extend(self._idle)
+        self._idle = []
+        self._guard = threading.Lock()
+
+
+_abandoned: list[duckdb.DuckDBPyConnection] = []
+"""Engines of the parent, in a forked child: destroying one would wait for threads that are not there."""
+
+ENGINES = EnginePool()
 
 
 def _load(con: duckdb.DuckDBPyConnection, name: str) -> None:

@@ -11,7 +11,8 @@ import duckdb
 from mesh_defs.model.errors import StoreError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_FULL_WORDS = ("no space left", "disk is full", "disk quota", "file too large", "disk i/o error")
+_FULL_WORDS = ("no space left", "disk is full", "disk quota", "file too large")
+_FAILED_WORDS = ("disk i/o error",)
 _RETRY_WORDS = ("database is locked", "conflict", "database table is locked")
 
 
@@ -35,6 +36,13 @@ def store_error(cannot: str, error: BaseException) -> StoreError:
             cannot=cannot,
             why=f"the disk is full, or its quota or file-size limit is reached ({first_line(error)})",
             do="free space and run the same command again; nothing of this was stored",
+        )
+    if any(word in str(error).lower() for word in _FAILED_WORDS):
+        # SQLite says no more when a quota or a file-size limit stops it, or when the disk breaks.
+        return StoreError(
+            cannot=cannot,
+            why=f"the disk is full or failing ({first_line(error)})",
+            do="look at the free space and the kernel's log, then run the same command again",
         )
     return StoreError(
         cannot=cannot,

@@ -48,6 +48,7 @@ def lay_out(con: duckdb.DuckDBPyConnection, domain: str) -> None:
     """
     set_option = f"CALL {quote(domain)}.set_option"
     con.execute(f"{set_option}('data_inlining_row_limit', 0)")
+    con.execute(f"{set_option}('parquet_compression', 'zstd')")
     con.execute(f"CREATE TABLE {table_name(domain, LEDGER)}({_LEDGER_COLUMNS})")
     con.execute(f"CREATE TABLE {table_name(domain, OFFSETS)}({_OFFSETS_COLUMNS})")
     con.execute(create_statement(domain, DEAD_LETTERS_TABLE, DEAD_LETTERS))

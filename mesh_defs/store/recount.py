@@ -8,15 +8,17 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from mesh_defs.model.records import Gap
 from mesh_defs.store.account import COMPLETENESS, UNIQUENESS, Account
 from mesh_defs.store.engine import literal
 from mesh_defs.store.layout import DEAD_LETTERS_TABLE
 from mesh_defs.store.schema import table_name
 
-_LONG_GAP = 100_000
+_LONG = 1_000
+"""Spans up to here are spelt out together, 2,048 at a time in memory; longer ones are streamed one by one."""
+
 _ENTRIES = "mesh_entries"
 _GAPS = "mesh_gaps"
+_SPANS = "mesh_spans"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,13 @@ def recount(con: duckdb.DuckDBPyConnection, domain: str, stream: str, accounts: 
     Raises:
         duckdb.Error: A table cannot be read.
     """
-    con.register(_ENTRIES, _entries_table(accounts))
+    claims = [
+        (a.epoch, a.partition, number, e.from_offset, e.row_count, e.dead_letter_count)
+        for a in accounts
+        for number, e in enumerate(a.entries)
+    ]
+    names = ("epoch", "partition", "number", "from_offset", "row_count", "dead_letter_count")
+    con.register(_ENTRIES, _integers(names, claims))
     found = _found(domain, stream)
     partitions = con.execute(
         f"SELECT epoch, partition, count(*), sum(hash(o)) FROM ({found}) GROUP BY ALL"
@@ -67,17 +75,32 @@ def recount(con: duckdb.DuckDBPyConnection, domain: str, stream: str, accounts: 
     )
 
 
-def expected_sum(con: duckdb.DuckDBPyConnection, account: Account) -> int:
-    """Return the sum of the hashes of the offsets that must be rows or dead letters."""
-    gaps = account.gaps
-    total = _range_sum(con, account.start, account.next)
-    total -= sum(_range_sum(con, g.from_offset, g.to_offset) for g in gaps if _is_long(g))
-    con.register(_GAPS, _gaps_table([g for g in gaps if not _is_long(g)]))
-    row = con.execute(
-        f"SELECT sum(hash(o)) FROM (SELECT unnest(range(from_offset, to_offset)) o FROM {_GAPS})"
-    ).fetchone()
-    con.unregister(_GAPS)
-    return total - int((row and row[0]) or 0)
+def expected_sums(
+    con: duckdb.DuckDBPyConnection, accounts: Sequence[Account]
+) -> Mapping[tuple[int, int], int]:
+    """Return, for each (epoch, partition), the sum of the hashes of the offsets that must be records."""
+    spans = [
+        span
+        for number, a in enumerate(accounts)
+        for span in (
+            (number, a.start, a.next, 1),
+            *((number, g.from_offset, g.to_offset, -1) for g in a.gaps),
+        )
+    ]
+    sums = [0] * len(accounts)
+    for number, start, end, sign in spans:
+        if end - start > _LONG:
+            row = con.execute(f"SELECT sum(hash(range)) FROM range({start}, {end})").fetchone()
+            sums[number] += sign * int((row and row[0]) or 0)
+    names = ("number", "from_offset", "to_offset", "sign")
+    con.register(_SPANS, _integers(names, [s for s in spans if s[2] - s[1] <= _LONG]))
+    for number, total in con.execute(
+        f"SELECT number, sum(sign * hash(o)::HUGEINT) "
+        f"FROM (SELECT number, sign, unnest(range(from_offset, to_offset)) o FROM {_SPANS}) GROUP BY number"
+    ).fetchall():
+        sums[number] += int(total)
+    con.unregister(_SPANS)
+    return {(a.epoch, a.partition): total for a, total in zip(accounts, sums, strict=True)}
 
 
 def first_fault(
@@ -88,7 +111,9 @@ def first_fault(
         f"SELECT o FROM ({_found(domain, account.stream)}) "
         f"WHERE epoch = {account.epoch} AND partition = {account.partition}"
     )
-    con.register(_GAPS, _gaps_table(account.gaps))
+    con.register(
+        _GAPS, _integers(("from_offset", "to_offset"), [(g.from_offset, g.to_offset) for g in account.gaps])
+    )
     in_gap = f"EXISTS (FROM {_GAPS} WHERE o >= from_offset AND o < to_offset)"
     twice = _first(con, f"SELECT o FROM ({found}) GROUP BY o HAVING count(*) > 1 ORDER BY o LIMIT 1")
     outside = f"o IS NULL OR o < {account.start} OR o >= {account.next}"
@@ -122,38 +147,11 @@ def _found(domain: str, stream: str) -> str:
     )
 
 
-def _range_sum(con: duckdb.DuckDBPyConnection, start: int, end: int) -> int:
-    row = con.execute(f"SELECT sum(hash(range)) FROM range({start}, {end})").fetchone()
-    return int((row and row[0]) or 0)
-
-
-def _is_long(gap: Gap) -> bool:
-    return gap.to_offset - gap.from_offset > _LONG_GAP
-
-
 def _first(con: duckdb.DuckDBPyConnection, sql: str) -> int | None:
     row = con.execute(sql).fetchone()
     return None if row is None or row[0] is None else int(row[0])
 
 
-def _entries_table(accounts: Sequence[Account]) -> pa.Table:
-    rows = [
-        (a.epoch, a.partition, number, e.from_offset, e.row_count, e.dead_letter_count)
-        for a in accounts
-        for number, e in enumerate(a.entries)
-    ]
-    columns = zip(*rows, strict=True) if rows else [()] * 6
-    names = ("epoch", "partition", "number", "from_offset", "row_count", "dead_letter_count")
-    types = (pa.int32(), pa.int32(), *[pa.int64()] * 4)
-    return pa.table(
-        {name: pa.array(column, type_) for name, column, type_ in zip(names, columns, types, strict=True)}
-    )
-
-
-def _gaps_table(gaps: Sequence[Gap]) -> pa.Table:
-    return pa.table(
-        {
-            "from_offset": pa.array([g.from_offset for g in gaps], pa.int64()),
-            "to_offset": pa.array([g.to_offset for g in gaps], pa.int64()),
-        }
-    )
+def _integers(names: Sequence[str], rows: Sequence[tuple[int, ...]]) -> pa.Table:
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    return pa.table({name: pa.array(column, pa.int64()) for name, column in zip(names, columns, strict=True)})

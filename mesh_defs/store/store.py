@@ -14,6 +14,7 @@ from mesh_defs.model.records import Commit, Committed, OnStep, StagedFile, no_st
 from mesh_defs.store.commit import commit_batch
 from mesh_defs.store.engine import (
     CATALOG_FILE,
+    ENGINES,
     FILES_FOLDER,
     LOCK_FILE,
     attach_domain,
@@ -51,16 +52,13 @@ class DomainStore:
         *,
         read_only: bool,
         lock_timeout: float,
-        memory_limit: str | None,
-        threads: int | None,
     ) -> None:
         self.folder = folder.absolute()
         self.domain = domain
         self.read_only = read_only
         self._lock_timeout = lock_timeout
-        self._memory_limit = memory_limit
-        self._threads = threads
-        self._con = connect_engine(memory_limit=memory_limit, threads=threads)
+        self._con = ENGINES.take()
+        self._closed = False
 
     @classmethod
     def open(
@@ -70,8 +68,6 @@ class DomainStore:
         *,
         read_only: bool = False,
         lock_timeout: float = DEFAULT_LOCK_TIMEOUT_S,
-        memory_limit: str | None = None,
-        threads: int | None = None,
     ) -> Self:
         """Open the store, creating or completing it unless `read_only`.
 
@@ -80,22 +76,13 @@ class DomainStore:
             domain: The domain's name.
             read_only: Attach for reading; works while a writer runs.
             lock_timeout: Seconds to wait for the writer's lane, here and in every commit.
-            memory_limit: DuckDB's own, as ``"1GB"``.
-            threads: DuckDB's worker threads.
 
         Raises:
             StoreError: There is no store to read, or the catalog or the disk refused.
             LayoutError: Another version of the mesh laid the store out.
             StoreLockedError: The lane was not to be had for creating the store.
         """
-        store = cls(
-            folder,
-            domain,
-            read_only=read_only,
-            lock_timeout=lock_timeout,
-            memory_limit=memory_limit,
-            threads=threads,
-        )
+        store = cls(folder, domain, read_only=read_only, lock_timeout=lock_timeout)
         try:
             store._begin()
         except BaseException:
@@ -226,13 +213,15 @@ class DomainStore:
         Raises:
             StoreError: The store cannot be attached.
         """
-        self.close()
-        self._con = connect_engine(memory_limit=self._memory_limit, threads=self._threads)
+        self._con.close()
+        self._con = connect_engine()
         attach_domain(self._con, self.domain, self.folder, read_only=self.read_only)
 
     def close(self) -> None:
-        """Close the connection; harmless twice."""
-        self._con.close()
+        """Let go of the store; harmless twice. The engine stays for the next one that this process opens."""
+        if not self._closed:
+            self._closed = True
+            ENGINES.give_back(self._con, self.domain)
 
     def __enter__(self) -> Self:
         return self

@@ -27,7 +27,7 @@ from mesh_defs.store.files import damaged_files
 from mesh_defs.store.layout import DEAD_LETTERS_TABLE, LEDGER, parse_row, read_row
 from mesh_defs.store.ledger import read_entries
 from mesh_defs.store.offsets import StreamOffsets
-from mesh_defs.store.recount import Recount, expected_sum, first_fault, recount
+from mesh_defs.store.recount import Recount, expected_sums, first_fault, recount
 from mesh_defs.store.schema import stored_columns
 
 
@@ -102,8 +102,9 @@ def _check_rows(
     try:
         counts = recount(con, domain, stream, accounts)
         yield from _strangers(stream, counts, accounts)
+        sums = expected_sums(con, accounts)
         for account in accounts:
-            yield from _check_account(con, domain, account, counts)
+            yield from _check_account(con, domain, account, counts, sums[account.epoch, account.partition])
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
         yield _unreadable(stream, known, first_line(error))
 
@@ -122,12 +123,12 @@ def _strangers(stream: str, counts: Recount, accounts: Sequence[Account]) -> Ite
 
 
 def _check_account(
-    con: duckdb.DuckDBPyConnection, domain: str, account: Account, counts: Recount
+    con: duckdb.DuckDBPyConnection, domain: str, account: Account, counts: Recount, expected: int
 ) -> Iterator[Violation]:
     key = (account.epoch, account.partition)
     records, total = counts.partitions.get(key, (0, 0))
     # After a removal it is not known which offsets are left, only how many.
-    if records != account.records or (not account.removed and total != expected_sum(con, account)):
+    if records != account.records or (not account.removed and total != expected):
         text = f"holds {records} rows and dead letters where {account.records} are accounted for"
         yield account.violation(*(first_fault(con, domain, account) or (COMPLETENESS, None, text)))
     elif key in counts.entries and not account.removed:
