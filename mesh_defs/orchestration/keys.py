@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 import dagster as dg
@@ -19,6 +20,7 @@ MOVING_CHECK = "partitions_moving"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_TAG_LIMIT = 63
 _DOTS = frozenset({".", ".."})
 
 
@@ -56,10 +58,19 @@ def topic_key(domain: str, topic: str) -> dg.AssetKey:
 
 
 def attempt_tag(stream: str) -> str:
-    """Return the tag that says for the how manieth time a run was asked for the same stream in vain."""
-    return f"mesh.attempt/{stream}"
+    """Return the tag that says for the how manieth time a run was asked for the same news of a stream."""
+    return _hidden_tag("mesh_attempt", stream)
 
 
 def asked_tag(stream: str) -> str:
     """Return the tag that says which news of a stream a run was asked for."""
-    return f"mesh.asked/{stream}"
+    return _hidden_tag("mesh_asked", stream)
+
+
+def _hidden_tag(what: str, stream: str) -> str:
+    """Return a tag of runs that the pages do not show: two a stream would bury everything else there."""
+    name = f"{what}.{stream}"
+    if len(name) > _TAG_LIMIT:
+        digest = hashlib.sha256(stream.encode()).hexdigest()[:12]
+        name = f"{name[: _TAG_LIMIT - len(digest) - 1]}.{digest}"
+    return f".dagster/{name}"

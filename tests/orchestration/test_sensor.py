@@ -188,3 +188,11 @@ def test_the_sensor_itself_asks(
     tick = sensor.evaluate_tick(context)
     assert [r.asset_selection for r in tick.run_requests or []] == [[key("shop.orders")]]
     assert tick.cursor is None
+
+
+def test_tags_of_the_longest_names_are_dagsters() -> None:
+    """Dagster warns of a tag that is too long; two long names must not share one."""
+    tags = {attempt_tag("a" * 63), attempt_tag("a" * 62 + "b"), asked_tag("a" * 63), attempt_tag("a")}
+    assert len(tags) == 4
+    dg.RunRequest(tags=dict.fromkeys(tags, "1"))
+    dg.DagsterRun(job_name="any", run_id="any", tags=dict.fromkeys(tags, "1"))
