@@ -59,7 +59,7 @@ def _all_binary(batch: RawBatch) -> Opened | None:
 
     The headers are looked at as columns, which costs a fraction of looking at each record.
     """
-    if not all(batch.headers):
+    if not batch.headers or not all(batch.headers):
         return None
     headers = cast("list[Headers]", batch.headers)
     tables = list(map(dict, headers))
