@@ -12,7 +12,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from mesh_defs.broker.failures import broker_error, is_denied, is_transient
+from mesh_defs.broker.failures import broker_error, configuration_error, is_denied, is_transient
 from mesh_defs.broker.properties import client_log, client_properties
 
 _log = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ class Admin:
 
         Raises:
             BrokerError: Or its child that the cluster's answer means.
+            ConfigError: librdkafka refuses the connection's properties.
         """
         deadline = time.monotonic() + self._timeout
         self._seen = None
@@ -94,7 +95,10 @@ class Admin:
     def _open(self) -> AdminClient:
         if self._client is None:
             properties = client_properties(self._connection, self.on_error)
-            self._client = AdminClient(properties, logger=client_log())
+            try:
+                self._client = AdminClient(properties, logger=client_log())
+            except KafkaException as failure:
+                raise configuration_error(failure) from None
         return self._client
 
     def _answer(self, future: Future[Any], deadline: float, expected: Sequence[int]) -> Any:

@@ -15,6 +15,7 @@ from confluent_kafka import (
     ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
+    KafkaException,
     Producer,
     TopicCollection,
     TopicPartition,
@@ -22,6 +23,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import OffsetSpec, TopicDescription
 
 from mesh_defs.broker.asking import Admin
+from mesh_defs.broker.failures import configuration_error
 from mesh_defs.broker.properties import Property, client_log, producer_properties
 from mesh_defs.broker.reader import BoundedReader
 from mesh_defs.broker.topics import TopicPlan, create_topics, plan_topics
@@ -160,7 +162,10 @@ class Broker:
             overrides: librdkafka properties, as in ``producer(**{"linger.ms": 50})``.
         """
         properties = producer_properties(self._connection, self._admin.on_error, overrides)
-        return Producer(properties, logger=client_log())
+        try:
+            return Producer(properties, logger=client_log())
+        except KafkaException as failure:
+            raise configuration_error(failure) from None
 
     def _describe(self, topic: str) -> TopicDescription:
         names = TopicCollection([topic])

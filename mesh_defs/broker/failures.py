@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
 from mesh_defs.model.errors import (
     BrokerAccessError,
     BrokerError,
     BrokerUnavailableError,
+    ConfigError,
     TopicMissingError,
 )
 
@@ -53,6 +54,16 @@ _UNAVAILABLE: Final = frozenset(
         KafkaError.REQUEST_TIMED_OUT,
     ]
 )
+
+
+def configuration_error(failure: KafkaException) -> ConfigError:
+    """Return the mesh's error for a client that cannot even be created from its properties."""
+    error: KafkaError = failure.args[0]
+    return ConfigError(
+        cannot="create a client of the cluster",
+        why=error.str(),
+        do="mend the connection's table in mesh.toml; its keys are librdkafka's",
+    )
 
 
 def is_denied(error: KafkaError) -> bool:

@@ -12,7 +12,7 @@ from typing import Final, Self, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from mesh_defs.broker.failures import broker_error, is_denied
+from mesh_defs.broker.failures import broker_error, configuration_error, is_denied
 from mesh_defs.broker.properties import client_log, consumer_properties
 from mesh_defs.model.errors import (
     OffsetsLostError,
@@ -142,7 +142,10 @@ class BoundedReader:
 
     def _open(self) -> Consumer:
         properties = consumer_properties(self._connection, self._on_error)
-        consumer = Consumer(properties, logger=client_log())
+        try:
+            consumer = Consumer(properties, logger=client_log())
+        except KafkaException as failure:
+            raise configuration_error(failure) from None
         consumer.assign([TopicPartition(self._topic, p, self._positions[p]) for p in self._ends])
         return consumer
 

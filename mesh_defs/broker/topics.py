@@ -126,7 +126,7 @@ def _words(plan: TopicPlan) -> str:
 def _described(admin: Admin, topics: Sequence[str]) -> dict[str, TopicDescription]:
     names = TopicCollection(list(topics))
     answers = admin.ask(
-        "describe the topics of the contracts",
+        f"describe {', '.join(topics)}",
         lambda client, t: list(client.describe_topics(names, request_timeout=t).values()),
         expected=(KafkaError.UNKNOWN_TOPIC_OR_PART,),
     )
@@ -143,7 +143,7 @@ def _policies(admin: Admin, topics: Sequence[str]) -> dict[str, str]:
         return {}
     resources = [ConfigResource(ConfigResource.Type.TOPIC, topic) for topic in topics]
     answers = admin.ask(
-        "ask for the configuration of the contracts' topics",
+        f"ask for the configuration of {', '.join(topics)}",
         lambda client, t: list(client.describe_configs(resources, request_timeout=t).values()),
     )
     return {topic: str(answer[_POLICY].value) for topic, answer in zip(topics, answers, strict=True)}

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
 import logging
-import shutil
 import subprocess
 import threading
 import time
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +16,9 @@ import psutil
 
 from mesh_defs.broker.local.artifacts import ensure_jars, java
 from mesh_defs.broker.local.folder import KafkaFolder, Record
+from mesh_defs.broker.local.formatting import format_data
 from mesh_defs.broker.local.health import wait_until_healthy
+from mesh_defs.broker.local.process import Java, find_java, output_file, start_error, started_at
 from mesh_defs.broker.local.settings import java_command, server_properties, write_properties
 from mesh_defs.broker.ports import LOOPBACK, free_port, is_free, who_holds
 from mesh_defs.model.errors import ProcessError
@@ -29,7 +28,6 @@ _log = logging.getLogger(__name__)
 USUAL_PORT: Final = 9092
 
 _LOCK_SECONDS: Final = 2.0
-_FORMAT_SECONDS: Final = 120.0
 _KILL_SECONDS: Final = 10.0
 _POLL_SECONDS: Final = 0.1
 _ATTEMPTS: Final = 3
@@ -58,13 +56,6 @@ class LocalKafkaStatus:
     log_file: Path
 
 
-class _Java(subprocess.Popen[bytes]):
-    """Java, which outlives its starter by design: no warning when the handle goes first."""
-
-    def __del__(self) -> None:
-        """Leave the process alone."""
-
-
 class LocalKafka:
     """A local Kafka on one folder.
 
@@ -90,7 +81,7 @@ class LocalKafka:
         self._log_file = (log_file or folder / "kafka.log").resolve()
         self._port = port
         self._extra = dict(properties or {})
-        self._child: _Java | None = None
+        self._child: Java | None = None
 
     @classmethod
     def of_mesh(cls, data: Path, *, port: int | None = None) -> LocalKafka:
@@ -108,7 +99,7 @@ class LocalKafka:
             running=running,
             pid=process.pid if process else None,
             port=record.port if record else None,
-            since=_started(process) if process else None,
+            since=started_at(process) if process else None,
             address=_address(record.port) if running and record else None,
             folder=self._folder.path,
             log_file=self._log_file,
@@ -163,7 +154,7 @@ class LocalKafka:
 
     def _start_locked(self, jars: tuple[Path, ...], lock: int, timeout: float) -> LocalKafkaStatus:
         self._log_file.parent.mkdir(parents=True, exist_ok=True)
-        cluster_id = self._folder.cluster_id or self._format(jars)
+        cluster_id = self._folder.cluster_id or format_data(self._folder, jars, self._log_file)
         for attempt in range(_ATTEMPTS):
             port = self._choose_port(attempt)
             process = self._spawn(jars, lock, port, cluster_id)
@@ -174,7 +165,7 @@ class LocalKafka:
                 raise self._failed(f"Java ended with code {process.returncode}")
         raise self._failed(f"each of {_ATTEMPTS} ports was taken before Java listened there")
 
-    def _wait_healthy(self, process: _Java, port: int, cluster_id: str, timeout: float) -> bool:
+    def _wait_healthy(self, process: Java, port: int, cluster_id: str, timeout: float) -> bool:
         """Return True when it answers, False when Java ended; stop it when the wait ends otherwise."""
         try:
             healthy = wait_until_healthy(
@@ -188,34 +179,14 @@ class LocalKafka:
             raise self._failed(f"it did not answer at {_address(port)} in {timeout:.0f} s")
         return healthy
 
-    def _format(self, jars: tuple[Path, ...]) -> str:
-        """Format the data beside its place and move it there, so that a killed formatter leaves nothing."""
-        scratch = self._folder.path / "formatting"
-        shutil.rmtree(scratch, ignore_errors=True)
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
-        self._write_properties(self._folder.properties, scratch, USUAL_PORT)
-        command = java_command(
-            java(),
-            jars,
-            log=self._log_file,
-            main="kafka.tools.StorageTool",
-            arguments=["format", "--cluster-id", cluster_id, "--config", str(self._folder.properties)],
-        )
-        with self._output.open("wb") as output:
-            done = subprocess.run(command, stdout=output, stderr=output, timeout=_FORMAT_SECONDS, check=False)
-        if done.returncode != 0:
-            raise self._failed(f"its data cannot be formatted (code {done.returncode})")
-        scratch.replace(self._folder.data)
-        return cluster_id
-
-    def _spawn(self, jars: tuple[Path, ...], lock: int, port: int, cluster_id: str) -> _Java:
+    def _spawn(self, jars: tuple[Path, ...], lock: int, port: int, cluster_id: str) -> Java:
         self._write_properties(self._folder.properties, self._folder.data, port)
         self._folder.write_record(Record(port=port, cluster_id=cluster_id))
         command = java_command(
             java(), jars, log=self._log_file, main="kafka.Kafka", arguments=[str(self._folder.properties)]
         )
-        with self._output.open("wb") as output:
-            process = _Java(
+        with output_file(self._log_file).open("wb") as output:
+            process = Java(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -263,18 +234,7 @@ class LocalKafka:
         raise self._failed(f"the one that runs already (process {self.status().pid}) does not answer")
 
     def _process(self, record: Record | None) -> psutil.Process | None:
-        """Return Java: as written down, or, where its starter died too early, as found."""
-        if record is not None and record.pid is not None and self._is_ours(record.pid):
-            return psutil.Process(record.pid)
-        found = next((p.pid for p in psutil.process_iter() if self._is_ours(p.pid)), None)
-        return None if found is None else psutil.Process(found)
-
-    def _is_ours(self, pid: int) -> bool:
-        """Return whether a process is Java on our properties: process ids are used again."""
-        try:
-            return psutil.Process(pid).cmdline()[-2:] == ["kafka.Kafka", str(self._folder.properties)]
-        except psutil.Error:
-            return False
+        return find_java(self._folder, None if record is None else record.pid)
 
     def _wait(self, process: psutil.Process, timeout: float) -> None:
         """Wait until the process is gone; a child of our own is reaped too."""
@@ -282,11 +242,6 @@ class LocalKafka:
             self._child.wait(timeout)
         else:
             process.wait(timeout)
-
-    @property
-    def _output(self) -> Path:
-        """What Java itself says before and beside the log."""
-        return self._log_file.with_suffix(".out")
 
     def _already_running(self) -> ProcessError:
         status = self.status()
@@ -297,22 +252,11 @@ class LocalKafka:
         )
 
     def _failed(self, why: str) -> ProcessError:
-        return ProcessError(
-            cannot="start the local Kafka",
-            why=why,
-            do=f"read {self._log_file} and {self._output}",
-        )
+        return start_error(why, self._log_file)
 
 
 def _address(port: int) -> str:
     return f"{LOOPBACK}:{port}"
-
-
-def _started(process: psutil.Process) -> dt.datetime | None:
-    try:
-        return dt.datetime.fromtimestamp(process.create_time(), dt.UTC)
-    except psutil.Error:
-        return None
 
 
 def _taken(port: int, holder: str) -> ProcessError:
