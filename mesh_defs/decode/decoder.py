@@ -121,7 +121,9 @@ def _rows(
         columns=columns,
         tombstones=gone,
         unknown=unknown,
-        times=opened.times if opened.times is None or kept is None else opened.times.take(pa.array(kept)),
+        times=opened.times
+        if opened.times is None or kept is None
+        else opened.times.take(pa.array(kept, pa.int64())),
     )
 
 
