@@ -58,13 +58,13 @@ WITH flights AS (
   SELECT *, 3, 'arrived', scheduled_at + to_minutes(dep_delay + air_time::BIGINT) FROM flights
   WHERE arr_delay IS NOT NULL
 )
-SELECT flight_id, event, epoch_us(occurred_at) AS at, strftime(occurred_at, '%Y-%m-%dT%H:%M:%SZ') AS occurred_at,
+SELECT flight_id, event, epoch_us(occurred_at) AS at_us, strftime(occurred_at, '%Y-%m-%dT%H:%M:%SZ') AS occurred_at,
   strftime(scheduled_at, '%Y-%m-%dT%H:%M:%SZ') AS scheduled_at, carrier, flight, tailnum, origin, dest,
   CASE event WHEN 'departed' THEN dep_delay END AS dep_delay,
   CASE event WHEN 'arrived' THEN arr_delay END AS arr_delay,
   CASE event WHEN 'arrived' THEN air_time END AS air_time,
   distance
-FROM events ORDER BY at, flight_id, rank
+FROM events ORDER BY at_us, flight_id, rank
 """
 
 
@@ -87,7 +87,7 @@ def events(months: tuple[int, int], seed: int) -> Iterator[Event]:
     """Yield the events of the flights of these months (the source's `month` column), in event-time order."""
     replay = f"{months[0]}-{months[1]}/{seed}"
     for sequence, row in enumerate(_rows(months)):
-        at = row.pop("at")
+        at = row.pop("at_us")
         identity = str(uuid.uuid5(NAMESPACE, f"{seed}/{row['flight_id']}/{row['event']}"))
         document = {"event_id": identity} | {name: v for name, v in row.items() if v is not None}
         headers: list[tuple[str, str | bytes | None]] = [
