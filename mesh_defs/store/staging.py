@@ -58,13 +58,11 @@ class StagedWriter:
         Raises:
             StoreError: The batch has another schema, or the disk refused; no file is left then.
         """
-        if self._closed or not batch.schema.equals(self._schema):
+        if self._closed:
+            raise self._refusal("the writer is closed")
+        if not batch.schema.equals(self._schema):
             self.abort()
-            raise StoreError(
-                cannot=f"write rows of {self.table}",
-                why="the writer is closed" if self._closed else "the rows have another schema than the table",
-                do="report this as a defect",
-            )
+            raise self._refusal("the rows have another schema than the table")
         table = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
         while table.num_rows:
             head = table.slice(0, ROW_GROUP_ROWS - self._pending_rows)
@@ -138,6 +136,9 @@ class StagedWriter:
         return StagedFile(
             table=self.table, path=self._path, row_count=self.row_count, size_bytes=self._path.stat().st_size
         )
+
+    def _refusal(self, why: str) -> StoreError:
+        return StoreError(cannot=f"write rows of {self.table}", why=why, do="report this as a defect")
 
     def _guarded(self, action: Callable[[], T]) -> T:
         try:

@@ -215,14 +215,11 @@ def check_a_split(begun: Path, folder: Path, data: st.DataObject) -> None:
     length, partitions = 30, (0, 1, 2)
     with kit.open_store(folder) as store:
         store.commit(Commit(writer="kit", starts=[kit.start_of(p) for p in partitions]))
-        position = dict.fromkeys(partitions, 0)
-        while behind := [p for p in partitions if position[p] < length]:
+        cuts = st.lists(st.integers(1, length - 1), max_size=3, unique=True)
+        left = {p: [0, *sorted(data.draw(cuts)), length] for p in partitions}
+        while behind := [p for p in partitions if len(left[p]) > 1]:
             chosen = data.draw(st.lists(st.sampled_from(behind), min_size=1, unique=True))
-            parts = []
-            for partition in chosen:
-                stop = data.draw(st.integers(position[partition] + 1, length))
-                parts.append(kit.span(store, position[partition], stop, partition=partition))
-                position[partition] = stop
+            parts = [kit.span(store, left[p].pop(0), left[p][0], partition=p) for p in chosen]
             files = [file for part in parts for file in part[1]]
             store.commit(Commit(writer="kit", advances=[part[0] for part in parts], files=files))
         expected = [(p, o) for p in partitions for o in range(length)]
