@@ -6,7 +6,6 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
-from operator import itemgetter
 from typing import Any, Final, cast
 
 import pyarrow as pa
@@ -126,11 +125,12 @@ def headers_array(headers: Sequence[Headers | None]) -> Array:
     if not any(headers):
         return pa.nulls(len(headers), HEADERS)
     present = [h or () for h in headers]
-    flat = list(chain.from_iterable(present))
+    # One call unzips the headers of all records; an empty list has nothing to unzip.
+    names, values = zip(*chain.from_iterable(present), strict=True)
     pairs = pa.StructArray.from_arrays(
         [
-            pa.array(list(map(itemgetter(0), flat)), pa.string()),
-            pa.array(list(map(itemgetter(1), flat)), pa.binary()),
+            pa.array(names, pa.string()),
+            pa.array(values, pa.binary()),
         ],
         fields=list(HEADERS.value_type),
     )

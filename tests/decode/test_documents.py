@@ -29,6 +29,7 @@ _CONTRACT = stream(column("class", Kind.BIGINT, required=True), column("f0", Kin
         (b'{"class":1,"f0":"\xed\xa0\x80"}', Stage.DECODE, "utf8"),
         (b'{"class":1,"more":"\xff"}', Stage.DECODE, "utf8"),
         (b'{"class":1,"more":"\\ud800"}', Stage.DECODE, "json_syntax"),
+        (b'{"class":1,"n":' + b"7" * 5_000 + b',"more":"\xff"}', Stage.DECODE, "utf8"),
         (b'{"class":1,"more":NaN}', Stage.DECODE, "json_syntax"),
         (b'{"class":1,"more":' + b"[" * 100_000 + b"]" * 100_000 + b"}", Stage.DECODE, "depth"),
         (b'{"class":1,"more":' + b"[" * 256 + b"]" * 256 + b"}", Stage.DECODE, "depth"),

@@ -96,6 +96,8 @@ def test_limits_of_objects_and_maps() -> None:
     assert (found.rule, found.path) == ("required", "$.v.y")
     value = ColumnType(kind=Kind.BIGINT)
     keys = ColumnType(kind=Kind.STRING)
+    low = ColumnType(kind=Kind.INT, limits=Limits(minimum=5))
+    assert letter(stream(column("v", Kind.MAP, key=low, value=value)), '{"v":{"4":1}}').rule == "minimum"
     limits = Limits(max_properties=1, required_keys=("a",))
     contract = stream(column("v", Kind.MAP, key=keys, value=value, limits=limits))
     assert len(rows(contract, '{"v":{"a":1}}')) == 1

@@ -54,7 +54,7 @@ def _converter(type_: ColumnType, where: str, *, required: bool) -> Converter:
 
 def _key(type_: ColumnType, where: str) -> Converter:
     if type_.kind in _INTEGERS:
-        return IntegerKey(type_, required=True, checks=())
+        return IntegerKey(type_, required=True, checks=checks_for(type_))
     return _converter(type_, where, required=True)
 
 

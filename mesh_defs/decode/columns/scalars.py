@@ -59,6 +59,10 @@ class IntegerKey(Plain):
             raise Refusal("format", "the key is no integer")
         return text.cast(self.arrow)
 
+    def _comparable(self, values: Sequence[Any], array: Array) -> Sequence[Any]:
+        del values
+        return array.to_pylist()
+
 
 class Exact(Converter):
     """Decimals, from the characters of a JSON number, or of a string that holds one."""

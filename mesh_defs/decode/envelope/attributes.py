@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -24,18 +25,19 @@ _INTEGERS: Final = range(-(1 << 31), 1 << 31)
 """CloudEvents 1.0, section "Type system": 32 bits."""
 
 
+@lru_cache(maxsize=256)
 def is_structured(content_type: bytes | None) -> bool:
     """Return whether a content type announces the structured mode, of whatever event format."""
     return content_type is not None and content_type[: len(_MEDIA_TYPE)].lower() == _MEDIA_TYPE
 
 
-def check_format(content_type: bytes) -> None:
+def check_format(content_type: bytes | None) -> None:
     """Refuse an event format other than JSON.
 
     Raises:
         Refusal: It is one, or a batch of events.
     """
-    media_type = content_type.split(b";", 1)[0].strip().lower()
+    media_type = (content_type or b"").split(b";", 1)[0].strip().lower()
     if media_type == _MEDIA_TYPE + b"+json":
         return
     if media_type.startswith(_MEDIA_TYPE + b"-batch"):
@@ -72,25 +74,22 @@ def check_required(name: str, value: bytes | None, path: str) -> None:
     """
     if not value:
         raise refusal("ce_required", f"the attribute {name} is required, but absent or empty", path)
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        raise refusal("ce_attribute", f"the attribute {name} is no UTF-8", path) from None
+    if not value.isascii() and not _is_utf8(value):
+        raise refusal("ce_attribute", f"the attribute {name} is no UTF-8", path)
     if name == "specversion" and value != SPEC_VERSION:
         raise refusal("ce_specversion", "only version 1.0 of CloudEvents is supported", path)
 
 
-def written(value: msgspec.Raw, name: str) -> bytes | None:
+def written(text: bytes, name: str) -> bytes | None:
     """Return a JSON attribute in its canonical string form; None for null, which means absent.
 
     Args:
-        value: Well-formed JSON in UTF-8.
+        text: Well-formed JSON in UTF-8.
         name: The attribute's, for the path.
 
     Raises:
         Refusal: It is of no type that JSON has for an attribute: string, integer of 32 bits, boolean.
     """
-    text = bytes(value)
     if text.startswith(b'"'):
         return msgspec.json.decode(text, type=str).encode() if b"\\" in text else text[1:-1]
     if text == b"null":
@@ -101,6 +100,14 @@ def written(value: msgspec.Raw, name: str) -> bytes | None:
         return str(int(text)).encode()
     message = "an attribute must be a string, a boolean or an integer of 32 bits"
     raise refusal("ce_attribute", message, f".{name}")
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def refusal(rule: str, message: str, path: str = "") -> Refusal:

@@ -22,6 +22,7 @@ from mesh_defs.decode.envelope.attributes import (
     REQUIRED,
     SPEC_VERSION,
     check_binary,
+    check_format,
     is_structured,
     refusal,
 )
@@ -49,8 +50,10 @@ class CloudEvents:
 
     def open(self, batch: RawBatch) -> Opened:
         """Return the batch without its envelopes."""
-        opened = _all_binary(batch) or _each(batch)
-        _read_times(opened)
+        opened = _all_binary(batch)
+        if opened is None:
+            opened = _each(batch)
+            _read_times(opened, [None if h is None else dict(h).get(_TIME) for h in opened.headers])
         return opened
 
 
@@ -76,7 +79,9 @@ def _all_binary(batch: RawBatch) -> Opened | None:
         return None
     if not told or set(columns[_SPEC_VERSION_AT]) != {SPEC_VERSION}:
         return None
-    return Opened(payloads=batch.values, headers=batch.headers)
+    opened = Opened(payloads=batch.values, headers=batch.headers)
+    _read_times(opened, list(map(methodcaller("get", _TIME), tables)))
+    return opened
 
 
 def _is_misspelt(name: str) -> bool:
@@ -103,19 +108,19 @@ def _open(value: bytes | None, headers: Headers | None) -> _Event:
     if value is None:
         return _Event(None, headers)
     given = headers or []
-    types = [content for name, content in given if name.lower() == CONTENT_TYPE]
+    types = [content for name, content in given if name == CONTENT_TYPE or name.lower() == CONTENT_TYPE]
     if len(types) > 1:
         raise refusal("ce_duplicate", "the record has several content-type headers")
     if types and is_structured(types[0]):
+        check_format(types[0])
         payload, merged = open_structured(value, given)
         return _Event(payload, merged)
     check_binary(given)
     return _Event(value, headers)
 
 
-def _read_times(opened: Opened) -> None:
+def _read_times(opened: Opened, texts: list[bytes | None]) -> None:
     """Fill in the events' times; refuse those whose time is no time, unless they are tombstones."""
-    texts = [None if h is None else dict(h).get(_TIME) for h in opened.headers]
     if texts.count(None) == len(texts):
         return
     try:
