@@ -24,6 +24,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JS
 
 FAILED = 1
 
+PIPED_WIDTH = 200
+"""Columns of a table that no terminal shows."""
+
 
 @dataclass(slots=True)
 class Settings:
@@ -115,7 +118,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in listed:
         table.add_row(*(_cell(value) for value in row))
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
     console.print(table, markup=False)
 
 

@@ -34,7 +34,7 @@ def conform(
     """
     relation = connection.sql(query)
     found = {name.lower(): str(type_) for name, type_ in zip(relation.columns, relation.types, strict=True)}
-    wanted = {field.name: sql_type(field.type) for field in product_schema(contract)}
+    wanted = {field.name: _canonical(sql_type(field.type)) for field in product_schema(contract)}
     differences = [f"column {name} is missing" for name in wanted if name.lower() not in found]
     lower = {name.lower() for name in wanted}
     differences += [f"column {name} is not in the contract" for name in found if name not in lower]
@@ -76,6 +76,11 @@ def check_rows(contract: ProductContract, relation: duckdb.DuckDBPyRelation) -> 
             why="; ".join(broken),
             do=f"mend {contract.source_file.name}; the table stays as it was",
         )
+
+
+def _canonical(type_: str) -> str:
+    """Return a type as DuckDB itself writes it: TIMESTAMPTZ has a longer name in results."""
+    return str(duckdb.sqltype(type_))
 
 
 def _fits(found: str, wanted: str) -> bool:

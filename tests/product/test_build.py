@@ -11,8 +11,19 @@ from mesh_defs.product import build
 from tests.conftest import KafkaServer
 from tests.meshes import MeshFolder
 
+AT = (
+    {"name": "at", "logicalType": "timestamp"},
+    {"name": "tags", "logicalType": "array", "items": {"logicalType": "string"}},
+)
+
 BY_CUSTOMER = (
-    {"name": "customer", "logicalType": "string", "required": True, "primaryKey": True, "primaryKeyPosition": 1},
+    {
+        "name": "customer",
+        "logicalType": "string",
+        "required": True,
+        "primaryKey": True,
+        "primaryKeyPosition": 1,
+    },
     {"name": "orders", "logicalType": "integer", "required": True},
 )
 
@@ -56,7 +67,11 @@ def test_a_refresh_replaces_all_rows(mesh: MeshFolder, kafka: KafkaServer) -> No
 def test_a_product_may_read_another(mesh: MeshFolder) -> None:
     """Of its own domain too."""
     mesh.product("sales.by_customer", SQL, BY_CUSTOMER)
-    mesh.product("sales.total", "SELECT sum(orders) AS n FROM sales.by_customer", [{"name": "n", "logicalType": "integer"}])
+    mesh.product(
+        "sales.total",
+        "SELECT sum(orders) AS n FROM sales.by_customer",
+        [{"name": "n", "logicalType": "integer"}],
+    )
     compute(mesh)
     compute(mesh, "total")
     assert mesh.rows("FROM sales.total") == [(3,)]
@@ -96,3 +111,10 @@ def test_an_input_without_a_table_is_named(mesh: MeshFolder) -> None:
     mesh.product("sales.by_customer", SQL.replace("shop.orders", "shop.later"), BY_CUSTOMER)
     with pytest.raises(ProductError, match=r"shop\.later has no table yet.*mesh ingest"):
         compute(mesh)
+
+
+def test_instants_and_nested_types_fit_under_any_of_their_names(mesh: MeshFolder) -> None:
+    """TIMESTAMPTZ and TIMESTAMP WITH TIME ZONE are one type."""
+    sql = "SELECT max(_ingested_at) AS at, array_agg(customer) AS tags FROM shop.orders"
+    mesh.product("sales.last", sql, AT)
+    assert compute(mesh, "last") == 1
