@@ -35,7 +35,9 @@ _CONSUMER: Final[Mapping[str, Property]] = {
     # The default of 1,000 ms stalls a consumer whose queue is bounded; see docs/decisions/0021.
     "fetch.queue.backoff.ms": 5,
     "fetch.error.backoff.ms": 100,
+    # Both bound what is fetched ahead: small records cost the client more than their bytes.
     "queued.max.messages.kbytes": 16_384,
+    "queued.min.messages": 20_000,
     "fetch.max.bytes": 16_777_216,
     # The broker hands out one record batch whatever its size (KIP-74); this is only the bound of what is
     # accepted, and costs nothing until such a batch comes.

@@ -44,7 +44,7 @@ class BoundedReader:
     The end is decided before reading, so a topic that grows does not keep the reader busy. A partition is done
     when its position reaches its end: by a record at or beyond it, or by the broker's word that nothing is left
     below it, since a partition may end in transaction markers, aborted or compacted records that are never
-    handed out. Memory is bounded by the client's queue (16 MB, or one larger record) whatever the backlog.
+    handed out. Memory is bounded by what the client fetches ahead (16 MB, or one larger record) whatever the backlog.
 
     Args:
         connection: librdkafka properties.
