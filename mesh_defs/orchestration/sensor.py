@@ -17,6 +17,13 @@ from mesh_defs.orchestration.keys import DOMAIN_TAG, asked_tag, attempt_tag, tab
 BROKER_SECONDS = 10.0
 """How long a tick waits for a cluster. Dagster gives up a tick, with all that it found, after 60 s."""
 
+REST_SECONDS = 6.0
+"""How long a domain rests between two runs: one turn of the daemon's automation loop, and a bit.
+
+While an input's run goes, its ledger check counts as unanswered and its products are not asked for; streams that
+always have news would leave them no moment.
+"""
+
 NO_RETRY_TAG = "dagster/max_retries"
 """With the value 0: the sensor itself asks again, and Dagster must not as well."""
 
@@ -53,6 +60,9 @@ def ask(instance: dg.DagsterInstance, project: Project, domain: Domain) -> dg.Ru
     busy = _under_way(instance, domain.name)
     if busy is not None:
         return dg.SkipReason(f"run {busy.run_id[:8]} is under way ({busy.status.value})")
+    rest = _rest(instance, domain.name, now=time.time())
+    if rest > 0:
+        return dg.SkipReason(f"a run ended just now; products have {rest:.0f} s to be asked for")
     try:
         streams = news(project, domain, timeout=BROKER_SECONDS).streams
     except BrokerUnavailableError as error:
@@ -69,6 +79,13 @@ def ask(instance: dg.DagsterInstance, project: Project, domain: Domain) -> dg.Ru
 def _under_way(instance: dg.DagsterInstance, domain: str) -> dg.DagsterRun | None:
     """Return a run that this domain's sensor asked for and that has not ended."""
     return next((run for run in runs_under_way(instance) if run.tags.get(DOMAIN_TAG) == domain), None)
+
+
+def _rest(instance: dg.DagsterInstance, domain: str, *, now: float) -> float:
+    """Return the seconds that are left of the rest after the domain's last run."""
+    records = instance.get_run_records(filters=dg.RunsFilter(tags={DOMAIN_TAG: domain}), limit=1)
+    ended = records[0].end_time if records else None
+    return 0.0 if ended is None else ended + REST_SECONDS - now
 
 
 def _last_run(instance: dg.DagsterInstance, domain: str, stream: str) -> LastRun | None:

@@ -156,6 +156,24 @@ def test_a_run_that_did_its_work_leaves_no_news(
     assert skipped(mesh, instance).startswith("no news")
 
 
+def test_products_get_their_turn_between_two_runs(
+    mesh: MeshFolder,
+    instance: dg.DagsterInstance,
+    kafka: KafkaServer,
+    orders: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A stream that always has news would else keep its products waiting for ever."""
+    kafka.produce(orders, [order(1)])
+    run = launched(instance, mesh, asked(mesh, instance), dg.DagsterRunStatus.STARTED)
+    success = dg.DagsterEvent(event_type_value=dg.DagsterEventType.RUN_SUCCESS.value, job_name=run.job_name)
+    instance.report_dagster_event(success, run.run_id)
+    monkeypatch.setattr("mesh_defs.orchestration.sensor.REST_SECONDS", 3_600.0)
+    assert "products have" in skipped(mesh, instance)
+    monkeypatch.setattr("mesh_defs.orchestration.sensor.REST_SECONDS", 0.0)
+    assert isinstance(asked(mesh, instance), dg.RunRequest)
+
+
 def test_a_missing_topic_is_asked_for(
     mesh: MeshFolder, instance: dg.DagsterInstance, kafka: KafkaServer, orders: str
 ) -> None:
