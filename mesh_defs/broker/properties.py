@@ -32,7 +32,7 @@ _CLIENT: Final[Mapping[str, Property]] = {
 
 _CONSUMER: Final[Mapping[str, Property]] = {
     "fetch.wait.max.ms": 10,
-    # The default of 1,000 ms stalls a consumer whose queue is bounded; see docs/decisions/0021.
+    # The default of 1,000 ms stalls a consumer whose queue is bounded; see docs/decisions/0007.
     "fetch.queue.backoff.ms": 5,
     "fetch.error.backoff.ms": 100,
     # Both bound what is fetched ahead: small records cost the client more than their bytes.

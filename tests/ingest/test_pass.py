@@ -150,6 +150,13 @@ def test_an_open_transaction_ends_the_pass_at_the_last_stable_offset(
         kafka.produce(topic, [order(3)])
         assert mesh.ingest("shop").row_count == 1
         producer.commit_transaction(60)
+
+    def is_stable() -> bool:
+        # A commit returns before its marker is in the log.
+        with kafka.broker() as broker:
+            return broker.watermarks(topic, [0])[0].end == kafka.high_watermark(topic)
+
+    wait_for(is_stable, "the transaction's marker is in the log")
     assert mesh.ingest("shop").row_count == 2
     holds(mesh)
 
