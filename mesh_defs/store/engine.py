@@ -85,6 +85,9 @@ def connect_engine(
     for name in EXTENSIONS:
         _load(con, name)
     con.execute("SET TimeZone = 'UTC'")
+    # Its parallel scans open SQLite connections of their own, outside the transaction: a reader whose transaction
+    # spans a merge or a flush would see neither the old files nor the new one, and count no rows.
+    con.execute("SET GLOBAL sqlite_disable_multithreaded_scans = true")
     return con
 
 
