@@ -109,7 +109,8 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
 def dagster(tmp_path_factory: pytest.TempPathFactory, kafka: KafkaServer) -> Iterator[Dagster]:
     """Dagster over a mesh of two domains and a broken one, after the sensors brought in the first records."""
     root = tmp_path_factory.mktemp("browser") / "mesh"
-    orders, returns = kafka.topic(partitions=2), kafka.topic()
+    orders = kafka.topic(partitions=2, name="shop.orders.v1")
+    returns = kafka.topic(name="shop.returns.v1")
     mesh = mesh_of_two(root, kafka.bootstrap, orders, returns)
     mesh.stream("shop.returns", returns, onError="fail")
     found = Dagster(mesh=mesh, port=free_port(), orders=orders, returns=returns)
@@ -174,7 +175,6 @@ def _programs(dagster: Dagster) -> Iterator[None]:
         ["dagster_webserver", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(dagster.port)],
         ["dagster._daemon", "run", "-w", "workspace.yaml"],
     )
-    started = []
     with (home.parent / "dagster.log").open("wb") as log, ExitStack() as started:
         for command in commands:
             process = subprocess.Popen(

@@ -76,11 +76,7 @@ def test_sensors_are_on(tmp_path: Path, domain: str, sensors: list[str]) -> None
     """Each domain has the sensors that it needs, running from the start, and loads without a warning."""
     defs = definitions(mesh_of_two(tmp_path), domain)
     dg.Definitions.validate_loadable(defs)
-    found = (
-        list(defs.resolve_all_sensor_defs())
-        if hasattr(defs, "resolve_all_sensor_defs")
-        else defs.sensors or []
-    )
+    found = list(defs.sensors or [])
     assert [s.name for s in found] == sensors
     assert {s.default_status for s in found} == {dg.DefaultSensorStatus.RUNNING}
     assert all((s.minimum_interval_seconds or 30) <= 5 for s in found)
