@@ -274,6 +274,7 @@ def _progress() -> Progress:
         console=Console(stderr=True),
         refresh_per_second=2,
         transient=True,
+        disable=not sys.stderr.isatty(),
     )
 
 

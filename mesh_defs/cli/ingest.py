@@ -69,7 +69,8 @@ def ingest(
 
 def _bar() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=ERRORS, transient=True)
+    # Without a terminal a bar is nothing but an empty line in a log.
+    return Progress(*columns, console=ERRORS, transient=True, disable=not ERRORS.is_terminal)
 
 
 def _show(reports: list[PassReport], *, as_json: bool) -> None:
