@@ -16,7 +16,7 @@ import duckdb
 from mesh_defs.model.errors import StoreError
 from mesh_defs.model.records import Committed, OnStep
 from mesh_defs.store.engine import Attached
-from mesh_defs.store.errors import is_retryable, store_error
+from mesh_defs.store.errors import first_line, is_retryable, store_error
 from mesh_defs.store.layout import OFFSETS, parse_row, read_row
 from mesh_defs.store.lock import WriterLock
 from mesh_defs.store.offsets import StoreOffsets, offsets_to_json
@@ -147,7 +147,7 @@ def _stored_batch(lane: Lane, purpose: str, cause: duckdb.Error) -> str | None:
         except (duckdb.Error, StoreError):
             raise StoreError(
                 cannot=f"tell whether it was stored: {purpose}",
-                why=f"the catalog failed ({type(cause).__name__}) and cannot be read again",
+                why=f"the catalog failed ({first_line(cause)}) and cannot be read again",
                 do="mend the disk, then run the same command again: it resumes from what the store holds",
             ) from cause
     return None if row is None else row[1]

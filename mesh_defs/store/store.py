@@ -211,11 +211,12 @@ class DomainStore:
         """Replace the connection by a new one, after an error that broke it.
 
         Raises:
-            StoreError: The store cannot be attached.
+            StoreError: The store cannot be attached now; the old connection stays.
         """
+        fresh = connect_engine()
+        attach_domain(fresh, self.domain, self.folder, read_only=self.read_only)
         self._con.close()
-        self._con = connect_engine()
-        attach_domain(self._con, self.domain, self.folder, read_only=self.read_only)
+        self._con = fresh
 
     def close(self) -> None:
         """Let go of the store; harmless twice. The engine stays for the next one that this process opens."""
