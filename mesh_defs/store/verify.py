@@ -73,7 +73,7 @@ def _verify(
             do="restore the domain's folder from its last backup",
         )
     offsets = parse_row(domain, read_row(con, domain))
-    entries = read_entries(con, domain)
+    entries = read_entries(con, domain, streams[0] if streams and len(streams) == 1 else None)
     letters = damaged_files(con, domain, DEAD_LETTERS_TABLE, deep=deep)
     for stream in sorted({e.stream for e in entries} | set(offsets.streams)):
         if streams is not None and stream not in streams:
