@@ -57,10 +57,18 @@ class MeshFolder:
         """Declare a JSON stream; `custom` are its custom properties (`eventKind` is a delta unless given)."""
         domain, _, name = full_name.partition(".")
         folder = self.domain(domain)
-        schema = {"name": name, "physicalName": topic, "physicalType": "topic", "properties": list(properties)}
+        schema = {
+            "name": name,
+            "physicalName": topic,
+            "physicalType": "topic",
+            "properties": list(properties),
+        }
         server = {"server": "main", "type": "kafka", "host": "localhost:9092", "format": "json"}
         return self._write(
-            folder / "streams", full_name, {"servers": [server], "schema": [schema]}, {"eventKind": "delta"} | custom
+            folder / "streams",
+            full_name,
+            {"servers": [server], "schema": [schema]},
+            {"eventKind": "delta"} | custom,
         )
 
     def product(
@@ -87,7 +95,9 @@ class MeshFolder:
         with Mesh.open(self.open()) as mesh:
             return mesh.query(sql).fetchall()
 
-    def cli(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    def cli(
+        self, *arguments: str, check: bool = True, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run `mesh` as a process of its own."""
         done = subprocess.run(
             [sys.executable, "-m", "mesh_defs.cli", "--project", str(self.root), *arguments],

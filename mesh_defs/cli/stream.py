@@ -35,7 +35,9 @@ def accept_epoch_(
     if len(streams) != 1:
         raise typer.BadParameter(f"{name} is not one stream; write DOMAIN.STREAM")
     if not yes:
-        typer.confirm(f"Begin a new epoch of {name} at the new topic's earliest offset?", abort=True, err=True)
+        typer.confirm(
+            f"Begin a new epoch of {name} at the new topic's earliest offset?", abort=True, err=True
+        )
     contract = next(s for s in domains[domain].streams if s.name == streams[0])
     done = accept_epoch(project, contract, reason)
     say(f"{name} goes on with its new topic (snapshot {done.snapshot}); `mesh ingest` reads it")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from mesh_defs.store import DomainStore
 from tests.conftest import KafkaServer
-from tests.meshes import MeshFolder
+from tests.meshes import ROOT, MeshFolder
 
 BY_CUSTOMER = (
     {"name": "customer", "logicalType": "string", "required": True, "primaryKey": True},
@@ -19,7 +22,7 @@ BY_CUSTOMER = (
 
 
 @pytest.fixture
-def shop(tmp_path: Path, kafka: KafkaServer) -> Iterator[tuple[MeshFolder, str]]:
+def shop(tmp_path: Path, kafka: KafkaServer) -> tuple[MeshFolder, str]:
     """A stream with two good records and a bad one on partition 0, and a product."""
     mesh = MeshFolder(tmp_path / "mesh", kafka.bootstrap)
     topic = kafka.topic(partitions=2)
@@ -28,7 +31,7 @@ def shop(tmp_path: Path, kafka: KafkaServer) -> Iterator[tuple[MeshFolder, str]]
         "sales.by_customer", "SELECT customer, count(*) AS orders FROM shop.orders GROUP BY ALL", BY_CUSTOMER
     )
     kafka.produce(topic, [b'{"order_id":1,"customer":"a"}', b"{", b'{"order_id":2,"customer":"a"}'])
-    yield mesh, topic
+    return mesh, topic
 
 
 def test_the_way_of_an_event_by_commands(shop: tuple[MeshFolder, str]) -> None:
@@ -44,11 +47,15 @@ def test_the_way_of_an_event_by_commands(shop: tuple[MeshFolder, str]) -> None:
         "domain", "stream", "partition", "epoch", "from_offset", "to_offset",
         "row_count", "dead_letter_count", "gaps", "snapshot",
     }  # fmt: skip
-    first = {name: ingested[0][name] for name in ("from_offset", "to_offset", "row_count", "dead_letter_count", "gaps")}
+    first = {
+        name: ingested[0][name]
+        for name in ("from_offset", "to_offset", "row_count", "dead_letter_count", "gaps")
+    }
     assert first == {"from_offset": 0, "to_offset": 3, "row_count": 2, "dead_letter_count": 1, "gaps": []}
     after = mesh.cli_json("status")
     assert set(after[0]) == {
-        "domain", "stream", "partition", "epoch", "next_offset", "end_offset", "lag", "last_commit_at", "state", "error",
+        "domain", "stream", "partition", "epoch", "next_offset", "end_offset", "lag", "last_commit_at",
+        "state", "error",
     }  # fmt: skip
     assert [(s["next_offset"], s["lag"], s["state"], s["error"]) for s in after] == [
         (3, 0, "current", None),
@@ -58,7 +65,12 @@ def test_the_way_of_an_event_by_commands(shop: tuple[MeshFolder, str]) -> None:
     rows = json.loads(mesh.cli("sql", "FROM sales.by_customer", "--format", "json").stdout)
     assert rows == [{"customer": "a", "orders": 2}]
     (letter,) = mesh.cli_json("dead-letters", "list")
-    assert (letter["stream"], letter["partition"], letter["offset"], letter["stage"]) == ("orders", 0, 1, "decode")
+    assert (letter["stream"], letter["partition"], letter["offset"], letter["stage"]) == (
+        "orders",
+        0,
+        1,
+        "decode",
+    )
     (whole,) = mesh.cli_json("dead-letters", "show", "shop.orders", "0", "1")
     assert whole["value"] == "ew=="
     (verified,) = mesh.cli_json("ledger", "verify")
@@ -79,14 +91,24 @@ def test_sql_in_every_format(shop: tuple[MeshFolder, str], tmp_path: Path) -> No
     """CSV and a table for eyes; Arrow is an IPC stream."""
     mesh, _ = shop
     mesh.cli("ingest")
-    assert mesh.cli("sql", "SELECT order_id FROM shop.orders ORDER BY 1", "--format", "csv").stdout == "order_id\n1\n2\n"
+    assert (
+        mesh.cli("sql", "SELECT order_id FROM shop.orders ORDER BY 1", "--format", "csv").stdout
+        == "order_id\n1\n2\n"
+    )
     assert mesh.cli("sql", "SELECT 1 AS x").stdout.splitlines()[-1] == "(1 row)"
     path = tmp_path / "out.arrow"
-    import subprocess  # noqa: PLC0415 - bytes, not text, only here
-    import sys  # noqa: PLC0415
-
     with path.open("wb") as out:
-        command = [sys.executable, "-m", "mesh_defs.cli", "--project", str(mesh.root), "sql", "SELECT 1 AS x", "-f", "arrow"]
+        command = [
+            sys.executable,
+            "-m",
+            "mesh_defs.cli",
+            "--project",
+            str(mesh.root),
+            "sql",
+            "SELECT 1 AS x",
+            "-f",
+            "arrow",
+        ]
         subprocess.run(command, stdout=out, check=True)
     assert pa.ipc.open_stream(path.read_bytes()).read_all().to_pylist() == [{"x": 1}]
 
@@ -139,7 +161,9 @@ def test_a_broken_domain_leaves_the_others_working(shop: tuple[MeshFolder, str])
         (("process", "run", "nothing"), "nothing"),
     ],
 )
-def test_wrong_names_are_one_clear_line(shop: tuple[MeshFolder, str], arguments: tuple[str, ...], words: str) -> None:
+def test_wrong_names_are_one_clear_line(
+    shop: tuple[MeshFolder, str], arguments: tuple[str, ...], words: str
+) -> None:
     """What cannot be done, why, and what to do."""
     mesh, _ = shop
     mesh.cli("ingest")
@@ -153,18 +177,11 @@ def test_verbose_shows_the_traceback(shop: tuple[MeshFolder, str]) -> None:
     """And only then."""
     mesh, _ = shop
     assert "Traceback" not in mesh.cli("ingest", "nowhere", check=False).stderr
-    import subprocess  # noqa: PLC0415
-    import sys  # noqa: PLC0415
-
-    command = [sys.executable, "-m", "mesh_defs.cli", "--project", str(mesh.root), "--verbose", "ingest", "nowhere"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "Traceback" in done.stderr
+    assert "Traceback" in mesh.cli("--verbose", "ingest", "nowhere", check=False).stderr
 
 
 def test_a_hole_is_named_and_exit_code_1(shop: tuple[MeshFolder, str]) -> None:
     """A row that is gone from the table is a violation with its coordinates."""
-    from mesh_defs.store import DomainStore  # noqa: PLC0415
-
     mesh, _ = shop
     mesh.cli("ingest")
     folder = mesh.open().data_folder("shop")
@@ -172,7 +189,8 @@ def test_a_hole_is_named_and_exit_code_1(shop: tuple[MeshFolder, str]) -> None:
         store.connection.execute("DELETE FROM shop.orders WHERE _offset = 2")
     done = mesh.cli("ledger", "verify", check=False)
     assert done.returncode == 1
-    assert "offset 2" in done.stderr or "2" in done.stderr
+    assert "shop.orders" in done.stderr or "orders" in done.stderr
+    assert "2" in done.stderr
 
 
 def test_topics_are_created_and_never_altered(tmp_path: Path, kafka: KafkaServer) -> None:
@@ -199,7 +217,9 @@ def test_a_recreated_topic_goes_on_as_a_new_epoch(shop: tuple[MeshFolder, str], 
     assert "mesh stream accept-epoch shop.orders" in stopped.stderr
     mesh.cli("stream", "accept-epoch", "shop.orders", "--reason", "test cluster rebuilt", "--yes")
     mesh.cli("ingest")
-    rows = json.loads(mesh.cli("sql", "SELECT _epoch, order_id FROM shop.orders ORDER BY ALL", "-f", "json").stdout)
+    rows = json.loads(
+        mesh.cli("sql", "SELECT _epoch, order_id FROM shop.orders ORDER BY ALL", "-f", "json").stdout
+    )
     assert rows == [{"_epoch": 0, "order_id": 1}, {"_epoch": 0, "order_id": 2}, {"_epoch": 1, "order_id": 7}]
     mesh.cli("ledger", "verify")
 
@@ -208,12 +228,6 @@ def test_a_new_project_works_as_the_example_does(tmp_path: Path, kafka: KafkaSer
     """`mesh init`, `mesh domain new`, a contract by hand, records by any client, rows in SQL."""
     mesh = MeshFolder.__new__(MeshFolder)
     mesh.root = tmp_path / "new"
-    import os  # noqa: PLC0415
-    import subprocess  # noqa: PLC0415
-    import sys  # noqa: PLC0415
-
-    from tests.meshes import ROOT  # noqa: PLC0415
-
     environment = os.environ | {"PYTHONPATH": str(ROOT), "MESH_BOOTSTRAP_SERVERS": kafka.bootstrap}
     run = [sys.executable, "-m", "mesh_defs.cli"]
     subprocess.run([*run, "init", str(mesh.root)], check=True, env=environment)
@@ -238,5 +252,7 @@ def test_a_new_project_works_as_the_example_does(tmp_path: Path, kafka: KafkaSer
     kafka.produce(topic, [b'{"order_id":1}'])
     mesh.cli("contract", "lint", MESH_BOOTSTRAP_SERVERS=kafka.bootstrap)
     mesh.cli("ingest", MESH_BOOTSTRAP_SERVERS=kafka.bootstrap)
-    done = mesh.cli("sql", "SELECT order_id FROM shop.orders", "-f", "csv", MESH_BOOTSTRAP_SERVERS=kafka.bootstrap)
+    done = mesh.cli(
+        "sql", "SELECT order_id FROM shop.orders", "-f", "csv", MESH_BOOTSTRAP_SERVERS=kafka.bootstrap
+    )
     assert done.stdout == "order_id\n1\n"

@@ -21,7 +21,7 @@ from tests.conftest import wait_for
 from tests.meshes import ROOT
 
 sys.path.insert(0, str(ROOT / "domains"))
-from replay import events, source_folder  # noqa: E402 - a script of the example, no package
+from replay import events, source_folder
 
 BY_HOUR = """
 SELECT time_hour AS hour, origin, count(*) AS flights, count(dep_delay) AS departed,
@@ -127,7 +127,9 @@ def test_january_equals_the_csv_file(up: UpMesh, flights: duckdb.DuckDBPyConnect
         return [tuple(row.values()) for row in up.sql(query)]
 
     wait_for(lambda: "delay_by_hour" in up.cli("sql", "show all tables", "--json"), "the product has a table")
-    wait_for(lambda: [row[:5] for row in product()] == [row[:5] for row in expected], "the product is complete")
+    wait_for(
+        lambda: [row[:5] for row in product()] == [row[:5] for row in expected], "the product is complete"
+    )
     assert [row[5] for row in product()] == pytest.approx([row[5] for row in expected])
     counts = flights.sql(
         "SELECT count(*), count(dep_delay), count(arr_delay), count(*) - count(dep_delay) FROM flights"

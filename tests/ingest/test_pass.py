@@ -222,14 +222,14 @@ def test_a_lost_range_is_recorded_where_the_contract_says_so(mesh: MeshFolder, k
 def test_too_many_dead_letters_stop_before_their_batch(mesh: MeshFolder, kafka: KafkaServer) -> None:
     """Nothing of the batch is committed, and it is read again later."""
     topic = kafka.topic()
-    path = mesh.stream("shop.orders", topic)
+    mesh.stream("shop.orders", topic)
     kafka.produce(topic, [order(n) for n in range(100)])
     mesh.ingest("shop")
     kafka.produce(topic, [b"{"] * 150)
     report = mesh.ingest("shop")
     assert isinstance(report.streams[0].error, TooManyDeadLettersError)
     assert mesh.rows("SELECT count(*) FROM shop.dead_letters") == [(0,)]
-    path.write_text(path.read_text().replace('"eventKind"', '"maxDeadLetterRatio", "value": 1}, {"property": "eventKind"'))
+    mesh.stream("shop.orders", topic, maxDeadLetterRatio=1)
     report = mesh.ingest("shop")
     assert (report.failed, report.streams[0].dead_letter_count) == ((), 150)
     holds(mesh)
