@@ -17,6 +17,7 @@ from mesh_defs.cli import (
     ledger,
     process,
     scaffold,
+    selftest,
     sql,
     status,
     store,
@@ -66,6 +67,7 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(store.app, name="store")
 app.add_typer(stream.app, name="stream")
+app.command("selftest")(selftest.selftest)
 app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(test.test)
 
 
