@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mesh_defs.cli.app import project_of
-from mesh_defs.query import Mesh, write_result
+from mesh_defs.cli.app import print_json, project_of
+from mesh_defs.query import Mesh, write_result, write_script
 
 
 class Format(StrEnum):
@@ -24,12 +24,18 @@ class Format(StrEnum):
 def sql(
     context: typer.Context,
     query: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="'SELECT ...'", help="One reading statement; `-` reads it from standard input."
+            metavar="'SELECT ...'",
+            help="One reading statement; `-` reads it from standard input.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     *,
+    init: Annotated[
+        bool,
+        typer.Option("--init", help="Write data/mesh.sql for the plain duckdb shell, and print its path."),
+    ] = False,
     format_: Annotated[
         Format, typer.Option("--format", "-f", help="How to print the result.")
     ] = Format.TABLE,
@@ -38,8 +44,17 @@ def sql(
     """Ask the stores of all domains in SQL, read-only, also while ingest runs.
 
     Tables are named `domain.table`; `show all tables` lists them. JSON is one array of objects; Arrow is the IPC
-    stream format.
+    stream format. For the plain shell of the same version: `duckdb -init "$(mesh sql --init)"`.
     """
+    if init == (query is not None):
+        raise typer.BadParameter("give one of a query and --init")
+    if query is None:
+        path = write_script(project_of(context))
+        if as_json:
+            print_json({"script": str(path)})
+        else:
+            typer.echo(str(path))
+        return
     text = sys.stdin.read() if query == "-" else query
     with Mesh.open(project_of(context)) as mesh:
         write_result(mesh.query(text), "json" if as_json else format_.value, sys.stdout.buffer)

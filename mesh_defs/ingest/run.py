@@ -23,6 +23,7 @@ from mesh_defs.ingest.plan import check_identity, plan_stream
 from mesh_defs.ingest.report import PassReport, StreamReport, Trouble
 from mesh_defs.model.errors import ConfigError, FencedError, MeshError
 from mesh_defs.model.records import Commit, OnStep, no_step
+from mesh_defs.query import refresh_script
 from mesh_defs.store import DomainStore
 
 FENCED_ROUNDS = 20
@@ -89,6 +90,7 @@ def run_pass(
         )
         report = PassReport(domain=domain.name, streams=work.run(contracts))
         write_failures(folder, {c.name for c in contracts}, _failures(report))
+        refresh_script(project)
     return report
 
 

@@ -15,7 +15,7 @@ from mesh_defs.model.errors import ProductError
 from mesh_defs.model.records import Committed, StagedFile
 from mesh_defs.product.shape import check_rows, conform
 from mesh_defs.product.sql import inputs, query_text
-from mesh_defs.query import Mesh
+from mesh_defs.query import Mesh, refresh_script
 from mesh_defs.store import DomainStore
 
 BATCH_ROWS = 122_880
@@ -63,6 +63,7 @@ def build(project: Project, domain: Domain, contract: ProductContract) -> Produc
             snapshots = tuple((table, mesh.snapshot(table.split(".")[0])) for table in tables)
             files, rows = _stage(store, contract, connection, schema)
         done = _swap(store, contract, files, snapshots)
+    refresh_script(project)
     return ProductReport(
         domain=domain.name,
         product=contract.name,

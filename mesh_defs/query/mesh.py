@@ -35,11 +35,15 @@ class Mesh:
         """
         connection = connect_engine()
         attached = []
-        for name in project.domain_names():
-            folder = project.data_folder(name)
-            if DomainStore.exists(folder):
-                attach_domain(connection, name, folder, read_only=True)
-                attached.append(name)
+        try:
+            for name in project.domain_names():
+                folder = project.data_folder(name)
+                if DomainStore.exists(folder):
+                    attach_domain(connection, name, folder, read_only=True)
+                    attached.append(name)
+        except BaseException:
+            connection.close()
+            raise
         return cls(connection, tuple(attached))
 
     def __enter__(self) -> Self:

@@ -21,6 +21,11 @@ from mesh_defs.store.errors import translated
 
 EXTENSIONS = ("ducklake", "sqlite_scanner")
 
+# Parallel scans of SQLite open connections of their own, outside the transaction: a reader whose transaction spans
+# a merge or a flush would see neither the old files nor the new one, and count no rows.
+SETTINGS = ("SET TimeZone = 'UTC'", "SET GLOBAL sqlite_disable_multithreaded_scans = true")
+"""What every connection is told once the extensions are loaded."""
+
 CATALOG_FILE = "catalog.sqlite"
 FILES_FOLDER = "files"
 LOCK_FILE = "writer.lock"
@@ -84,10 +89,8 @@ def connect_engine(
     con = duckdb.connect(":memory:", config=config)
     for name in EXTENSIONS:
         _load(con, name)
-    con.execute("SET TimeZone = 'UTC'")
-    # Its parallel scans open SQLite connections of their own, outside the transaction: a reader whose transaction
-    # spans a merge or a flush would see neither the old files nor the new one, and count no rows.
-    con.execute("SET GLOBAL sqlite_disable_multithreaded_scans = true")
+    for statement in SETTINGS:
+        con.execute(statement)
     return con
 
 
@@ -113,11 +116,16 @@ def attach_domain(
             do=f"run `mesh ingest {domain}` once",
         )
     with translated(f"attach the store of domain {domain} in {folder}"):
-        con.execute(
-            f"ATTACH {_source(catalog)} AS {quote(domain)} ({_data_path(folder)}, OVERRIDE_DATA_PATH true, "
-            f"CREATE_IF_NOT_EXISTS false, META_BUSY_TIMEOUT {_BUSY_TIMEOUT_MS}, "
-            f"{'READ_ONLY' if read_only else _WAL})"
-        )
+        con.execute(attach_statement(domain, folder, read_only=read_only))
+
+
+def attach_statement(domain: str, folder: Path, *, read_only: bool) -> str:
+    """Return the ATTACH statement of the store of `domain`, which must be there."""
+    return (
+        f"ATTACH {_source(folder / CATALOG_FILE)} AS {quote(domain)} ({_data_path(folder)}, OVERRIDE_DATA_PATH true, "
+        f"CREATE_IF_NOT_EXISTS false, META_BUSY_TIMEOUT {_BUSY_TIMEOUT_MS}, "
+        f"{'READ_ONLY' if read_only else _WAL})"
+    )
 
 
 def draft_statement(domain: str, folder: Path, draft: Path) -> str:
@@ -187,9 +195,8 @@ ENGINES = EnginePool()
 
 
 def _load(con: duckdb.DuckDBPyConnection, name: str) -> None:
-    path = extension_path(name)
     try:
-        con.execute(f"LOAD {literal(str(path))}" if path else f"LOAD {name}")
+        con.execute(load_statement(name))
     except duckdb.Error as error:
         pin = f"duckdb-extension-{name.replace('_', '-')}=={duckdb.__version__}"
         raise StoreError(
@@ -198,6 +205,12 @@ def _load(con: duckdb.DuckDBPyConnection, name: str) -> None:
             do=f"install {pin}; where no wheel exists for the platform, run DuckDB's own signed installation "
             f"once: python -c \"import duckdb; duckdb.sql('INSTALL {name}')\"",
         ) from error
+
+
+def load_statement(name: str) -> str:
+    """Return the LOAD statement of an extension: from its wheel, or as DuckDB itself installed it."""
+    path = extension_path(name)
+    return f"LOAD {literal(str(path))}" if path else f"LOAD {name}"
 
 
 def extension_path(name: str) -> Path | None:
