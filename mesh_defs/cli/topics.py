@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import base64
+import datetime as dt
+from typing import Annotated, Any
 
 import typer
 
-from mesh_defs.broker import Brokers
+from mesh_defs.broker import Broker, Brokers, connection_for
 from mesh_defs.cli.app import (
     FAILED,
     JsonOption,
@@ -16,6 +18,9 @@ from mesh_defs.cli.app import (
     print_table,
     project_of,
 )
+from mesh_defs.model.records import RawBatch
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 app = typer.Typer(no_args_is_help=True, help="Topics, as the contracts declare them.")
 
@@ -56,3 +61,72 @@ def apply(
         )
     if any(p.differences for p in plans):
         raise typer.Exit(FAILED)
+
+
+@app.command()
+def peek(
+    context: typer.Context,
+    topic: Annotated[str, typer.Argument(help="The topic's name on the broker.")],
+    *,
+    count: Annotated[int, typer.Option(metavar="N", min=1, help="How many records.")] = 1,
+    server: Annotated[str, typer.Option(metavar="NAME", help="The connection of mesh.toml.")] = "main",
+    as_json: JsonOption = False,
+) -> None:
+    """Show the newest records of a topic, declared or not: what a contract for it has to say.
+
+    Nothing is stored and no group's offset moves. For people the bytes are text as far as they are UTF-8; in JSON they
+    are base64, and the timestamp is milliseconds since the epoch.
+    """
+    with Broker(connection_for(project_of(context).config, server)) as broker:
+        records = sorted(_newest(broker, topic, count), key=lambda r: (r["timestamp"], r["offset"]))[-count:]
+    if as_json:
+        print_json([{name: _encoded(value) for name, value in record.items()} for record in records])
+        return
+    lines = [(name, _readable(name, value)) for record in records for name, value in record.items()]
+    print_table(["field", "value"], lines, empty="the topic holds no record")
+
+
+def _newest(broker: Broker, topic: str, count: int) -> list[dict[str, Any]]:
+    marks = broker.watermarks(topic, broker.partitions(topic))
+    ranges = {p: (max(m.low, m.end - count), m.end) for p, m in marks.items() if m.end > m.low}
+    records: list[dict[str, Any]] = []
+    with broker.reader(topic, ranges) as reader:
+        while not reader.done:
+            records += [r for raw in reader.read(count) for r in _records(raw)]
+    return records
+
+
+def _records(raw: RawBatch) -> list[dict[str, Any]]:
+    return [
+        {
+            "partition": raw.partition,
+            "offset": raw.offsets[i],
+            "timestamp": raw.timestamps[i],
+            "key": raw.keys[i],
+            "headers": [{"name": name, "value": value} for name, value in raw.headers[i] or ()],
+            "value": raw.values[i],
+        }
+        for i in range(len(raw))
+    ]
+
+
+def _encoded(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, list):
+        return [{name: _encoded(v) for name, v in header.items()} for header in value]
+    return value
+
+
+def _readable(name: str, value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="backslashreplace")
+    if isinstance(value, list):
+        return "\n".join(f"{h['name']}: {_readable('', h['value'])}" for h in value) or None
+    if name == "timestamp":
+        return (
+            f"{_EPOCH + dt.timedelta(milliseconds=value):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
+            if value >= 0
+            else None
+        )
+    return str(value) if name in {"partition", "offset"} else value

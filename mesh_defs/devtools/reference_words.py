@@ -1,0 +1,180 @@
+"""What the generated reference says of custom properties, tables and columns, beyond what the code tells itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PropertyWords:
+    """A custom property in words.
+
+    Attributes:
+        values: What it may be.
+        default: What holds where it is not said.
+        meaning: A sentence.
+        later: Whether what it asks for is not built yet.
+    """
+
+    values: str
+    default: str
+    meaning: str
+    later: bool = False
+
+
+def _words(values: str, default: str, meaning: str, *, later: bool = False) -> PropertyWords:
+    return PropertyWords(values=values, default=default, meaning=meaning, later=later)
+
+
+_DURATION: Final = "an ISO 8601 duration, as `PT26H`"
+
+PROPERTIES: Final[Mapping[str, PropertyWords]] = {
+    "eventKind": _words(
+        "`state`, `delta`, `hybrid`, `measurement`, `notification`",
+        "must be said",
+        "What an event means. A `state` needs a `primaryKey`, a `notification` a `reference`.",
+    ),
+    "envelope": _words(
+        "`none`, `cloudevents`, `debezium` (not built yet)",
+        "`none`",
+        "What the record's value is wrapped in.",
+    ),
+    "eventTime": _words(
+        "a column",
+        "CloudEvents `time`, else the record's timestamp",
+        "When the event happened: `_event_time`.",
+    ),
+    "eventId": _words(
+        "a column, or `coordinates`",
+        "`coordinates`",
+        "What identifies the event: `_event_id`. `coordinates` are topic, partition and offset.",
+    ),
+    "allowedLateness": _words(_DURATION, "`PT0S`", "How late an event may come."),
+    "partitions": _words("a whole number, 1 or more", "1", "Of the topic, where the mesh creates it."),
+    "startFrom": _words(
+        "`earliest`, `latest`, an RFC 3339 timestamp",
+        "`earliest`",
+        "Where a new stream begins; a known one never goes back.",
+    ),
+    "onError": _words(
+        "`dead_letter`, `fail`",
+        "`dead_letter`",
+        "What a record that breaks its contract does; `fail` stops the stream.",
+    ),
+    "maxDeadLetterRatio": _words(
+        "0 to 1",
+        "0.1",
+        "The share of dead letters among the last 1,000 records above which the stream stops; judged from 100 on.",
+    ),
+    "onLoss": _words(
+        "`fail`, `record`",
+        "`fail`",
+        "What happens when retention took offsets before they were read: stop, or go on with a gap `lost`.",
+    ),
+    "onUnknownField": _words(
+        "`keep`, `dead_letter`, `fail`",
+        "`keep`",
+        "What a field does that the contract does not name; kept ones are in `_unknown`.",
+    ),
+    "retainRaw": _words("`true`, `false`", "`false`", "Whether the value's bytes are kept in `_raw`."),
+    "subjectKey": _words(
+        "a column", "none", "Whose data a row is; must be said where a column's classification is personal."
+    ),
+    "reference": _words("`domain.table.column`", "none", "What a `notification` points to."),
+    "framing": _words(
+        "`confluent`, `single_object`, `none`",
+        "`none` for JSON, else `confluent`",
+        "What stands before the payload. JSON takes `none` only.",
+        later=True,
+    ),
+    "schema": _words(
+        "a file beside the contract",
+        "none",
+        "The `.avsc` or `.proto`, where the frame names no schema.",
+        later=True,
+    ),
+    "eventType": _words(
+        "text", "none", "Stands at a schema object: the type of event that its table takes.", later=True
+    ),
+    "eventTypeFrom": _words(
+        "a field or a header", "CloudEvents `type`", "Where a record says its type.", later=True
+    ),
+    "history": _words("a source at rest", "none", "What is loaded before `startFrom`.", later=True),
+    "load": _words("`snapshot`, `append`", "`snapshot`", "How data at rest is taken in.", later=True),
+    "cursor": _words("a column", "none", "What `append` reads above.", later=True),
+    "incremental": _words(
+        "`full`, `window`, `key` (the last two not built yet)",
+        "`full`",
+        "How a product is brought up to date.",
+    ),
+    "window": _words(_DURATION, "none", "The width of the windows that are computed again.", later=True),
+}
+
+TABLES: Final[Mapping[str, tuple[str, str]]] = {
+    "stream": (
+        "A stream's table",
+        "First the columns of the contract, then these. `_raw` is there only with `retainRaw: true`.",
+    ),
+    "dead_letters": (
+        "dead_letters",
+        "Records that broke their contract, byte for byte; [stages and rules](../decoding.md#stages-and-rules).",
+    ),
+    "ledger": (
+        "ledger",
+        "The account: a row a partition and commit, added in the transaction that makes the rows visible.",
+    ),
+    "offsets": ("offsets", "One row: how far each stream is. It is what ingest begins from."),
+}
+
+_COORDINATES: Final = {
+    "_partition": "Kafka's partition.",
+    "_offset": "Kafka's offset. With `_epoch` and `_partition` it identifies the record.",
+    "_timestamp": "The record's timestamp, to the millisecond; null where it has none.",
+    "_key": "The key's bytes; null and empty are distinct.",
+    "_headers": "The headers in their order, with repeats and null values; CloudEvents attributes are `ce_*`.",
+    "_epoch": "Which topic of that name: 0, and one more each time a recreated topic is accepted.",
+    "_ingested_at": "When it was decoded.",
+}
+
+COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
+    "stream": _COORDINATES
+    | {
+        "_event_id": "The column that `eventId` names as text, or `topic/partition/offset`.",
+        "_event_time": "The column that `eventTime` names, else the CloudEvents `time`, else the record's timestamp.",
+        "_schema_id": "Of the schema that wrote the record; null for JSON.",
+        "_tombstone": "True where the value was null: the contract's columns are null then.",
+        "_unknown": "JSON of the fields that the contract does not name; null where there is none.",
+        "_raw": "The value's bytes.",
+    },
+    "dead_letters": _COORDINATES
+    | {
+        "stream": "The stream's name.",
+        "stage": "Where on its way the record failed: `envelope`, `decode` or `validate`.",
+        "rule": "A short stable word: `type`, `required`, `json_syntax` and so on.",
+        "path": "Where in the document, as `$.route.origin`; `$` is the document itself.",
+        "message": "A sentence about types and limits. It never quotes the record.",
+        "_value": "The value's bytes.",
+        "contract_version": "Of the contract that it broke.",
+    },
+    "ledger": {
+        "stream": "The stream's name.",
+        "epoch": "As `_epoch` of the rows.",
+        "partition": "Kafka's partition.",
+        "from_offset": "The first offset answered for.",
+        "to_offset": "The first offset not answered for.",
+        "row_count": "Rows stored.",
+        "dead_letter_count": "Dead letters stored.",
+        "removed_count": "Rows taken away; 0 for what ingest stored.",
+        "gaps": "JSON: `[{kind, from_offset, to_offset}]`; `skipped`: not handed out by the broker, `lost`: gone.",
+        "content_hash": "The sum of the records' hashes, modulo 2^64 (decision 0002).",
+        "contract_version": "The contract that decided.",
+        "writer": "Host, process and pass.",
+        "committed_at": "When.",
+    },
+    "offsets": {
+        "offsets": "JSON: for each stream its epoch, the topic's identity, next offsets and running totals.",
+        "batch": "The id of the last commit, by which a commit with an unknown outcome is recognised.",
+    },
+}
