@@ -88,6 +88,8 @@ class UpMesh:
         family = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(timeout=60)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
         _, alive = psutil.wait_procs(family, timeout=15)
         return alive
 
