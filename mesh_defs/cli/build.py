@@ -17,6 +17,7 @@ from mesh_defs.cli.app import (
     project_of,
     say_error,
 )
+from mesh_defs.cli.complete import product_names
 from mesh_defs.model.errors import MeshError
 from mesh_defs.product import ProductReport, in_order
 from mesh_defs.product import build as build_product
@@ -25,7 +26,8 @@ from mesh_defs.product import build as build_product
 def build(
     context: typer.Context,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[DOMAIN[.PRODUCT] ...]", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="[DOMAIN[.PRODUCT] ...]", show_default=False, autocompletion=product_names),
     ] = None,
     *,
     as_json: JsonOption = False,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from mesh_defs.cli.app import JsonOption, chosen, domains_of, print_json, print_table, project_of
+from mesh_defs.cli.complete import stream_names
 from mesh_defs.model.errors import QueryError
 from mesh_defs.query import Mesh
 
@@ -27,7 +28,8 @@ def _group() -> None:
 def list_(
     context: typer.Context,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[DOMAIN[.STREAM] ...]", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="[DOMAIN[.STREAM] ...]", show_default=False, autocompletion=stream_names),
     ] = None,
     *,
     limit: Annotated[int, typer.Option(min=1, help="The newest N of each domain.")] = 100,
@@ -59,7 +61,7 @@ def list_(
 @app.command()
 def show(
     context: typer.Context,
-    stream: Annotated[str, typer.Argument(metavar="DOMAIN.STREAM")],
+    stream: Annotated[str, typer.Argument(metavar="DOMAIN.STREAM", autocompletion=stream_names)],
     partition: Annotated[int, typer.Argument(min=0)],
     offset: Annotated[int, typer.Argument(min=0)],
     *,

@@ -18,6 +18,7 @@ from mesh_defs.cli.app import (
     project_of,
     say_error,
 )
+from mesh_defs.cli.complete import stream_names
 from mesh_defs.ingest import PassReport, run_pass
 from mesh_defs.ingest import Progress as PassProgress
 from mesh_defs.model.errors import MeshError
@@ -26,7 +27,8 @@ from mesh_defs.model.errors import MeshError
 def ingest(
     context: typer.Context,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[DOMAIN[.STREAM] ...]", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="[DOMAIN[.STREAM] ...]", show_default=False, autocompletion=stream_names),
     ] = None,
     *,
     as_json: JsonOption = False,

@@ -18,6 +18,7 @@ from mesh_defs.cli.app import (
     project_of,
     say,
 )
+from mesh_defs.cli.complete import stream_names
 from mesh_defs.consistency import StreamVerification, verify_domain
 
 app = typer.Typer(no_args_is_help=True, help="The account of every offset.")
@@ -32,7 +33,8 @@ def _group() -> None:
 def verify(
     context: typer.Context,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[DOMAIN[.STREAM] ...]", show_default=False)
+        list[str] | None,
+        typer.Argument(metavar="[DOMAIN[.STREAM] ...]", show_default=False, autocompletion=stream_names),
     ] = None,
     *,
     as_json: JsonOption = False,

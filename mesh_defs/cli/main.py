@@ -15,6 +15,7 @@ from mesh_defs.cli import (
     dead_letters,
     ingest,
     ledger,
+    logs,
     process,
     scaffold,
     selftest,
@@ -55,6 +56,8 @@ def options(
 app.command("init", rich_help_panel=None)(scaffold.init)
 app.add_typer(scaffold.domain_app, name="domain")
 app.command("up")(up.up)
+app.command("down")(up.down)
+app.command("logs")(logs.logs_)
 app.add_typer(process.app, name="process")
 app.add_typer(broker.app, name="broker")
 app.add_typer(topics.app, name="topics")

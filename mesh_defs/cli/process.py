@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mesh_defs.cli.app import project_of
+from mesh_defs.cli.complete import process_names
 from mesh_defs.supervisor.process import run_process
 
 app = typer.Typer(no_args_is_help=True, help="The processes of mesh.toml.")
@@ -20,7 +21,7 @@ def _group() -> None:
 @app.command(context_settings={"ignore_unknown_options": True})
 def run(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="The NAME of [process.NAME].")],
+    name: Annotated[str, typer.Argument(help="The NAME of [process.NAME].", autocompletion=process_names)],
     arguments: Annotated[
         list[str] | None,
         typer.Argument(metavar="[-- ARGS ...]", help="Added to its command.", show_default=False),

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mesh_defs.cli.app import ERRORS, JsonOption, chosen, domains_of, print_json, print_table, project_of
+from mesh_defs.cli.complete import domain_names
 from mesh_defs.store import DomainStore, maintain
 
 app = typer.Typer(no_args_is_help=True, help="The domains' stores.")
@@ -21,7 +22,10 @@ def _group() -> None:
 @app.command("maintain")
 def maintain_(
     context: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(metavar="[DOMAIN ...]", show_default=False)] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[DOMAIN ...]", show_default=False, autocompletion=domain_names),
+    ] = None,
     *,
     as_json: JsonOption = False,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mesh_defs.cli.app import chosen, domains_of, project_of, say
+from mesh_defs.cli.complete import stream_names
 from mesh_defs.ingest.epoch import accept_epoch
 
 app = typer.Typer(no_args_is_help=True, help="Decisions about one stream.")
@@ -20,7 +21,7 @@ def _group() -> None:
 @app.command("accept-epoch")
 def accept_epoch_(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="DOMAIN.STREAM")],
+    name: Annotated[str, typer.Argument(metavar="DOMAIN.STREAM", autocompletion=stream_names)],
     *,
     reason: Annotated[str, typer.Option(help="Why; it is kept beside the decision.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

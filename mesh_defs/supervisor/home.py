@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mesh_defs.contract.project import Project
 from mesh_defs.model.errors import ProcessError
-from mesh_defs.supervisor.logs import turn_over
+from mesh_defs.supervisor.logs import log_of, turn_over
 
 
 class HomePreparation:
@@ -21,7 +21,7 @@ class HomePreparation:
 
     def __init__(self, project: Project) -> None:
         self._root = project.root
-        self._log = project.config.data / "logs" / "dagster-home.log"
+        self._log = log_of(project, "dagster-home")
         self._process: subprocess.Popen[bytes] | None = None
 
     def begin(self, environment: Mapping[str, str]) -> None:

@@ -5,8 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from mesh_defs.contract.project import Project
+
 KEPT: Final = 3
 LIMIT_BYTES: Final = 8 * 1024 * 1024
+
+
+def log_of(project: Project, part: str) -> Path:
+    """Return the log file of a part."""
+    return project.config.data / "logs" / f"{part}.log"
 
 
 def turn_over(path: Path, *, limit: int = LIMIT_BYTES, kept: int = KEPT) -> None:

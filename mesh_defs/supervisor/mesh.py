@@ -13,9 +13,11 @@ from mesh_defs.contract.project import Project
 from mesh_defs.model.config import ProcessConfig
 from mesh_defs.model.errors import ConfigError, ProcessError
 from mesh_defs.supervisor.environment import part_environment
+from mesh_defs.supervisor.folder import usable_folder
 from mesh_defs.supervisor.graphql import LOOPBACK, broken_locations, daemon_beats, web_server_answers
 from mesh_defs.supervisor.home import HomePreparation
 from mesh_defs.supervisor.kafka import KafkaPart
+from mesh_defs.supervisor.logs import log_of
 from mesh_defs.supervisor.part import CommandPart, PartReport
 from mesh_defs.supervisor.supervisor import Stage, Supervisor
 
@@ -32,6 +34,7 @@ class UpOptions:
         apply_topics: Creates the topics that the contracts declare, once the broker answers.
         report: Is told each change of a part's state.
         warn: Is told what is wrong but stops nothing.
+        ready: Is called once, when everything is well.
     """
 
     port: int
@@ -39,6 +42,7 @@ class UpOptions:
     apply_topics: Callable[[], None]
     report: Callable[[PartReport], None]
     warn: Callable[[str], None]
+    ready: Callable[[], None]
 
 
 def up(project: Project, options: UpOptions) -> None:
@@ -46,7 +50,7 @@ def up(project: Project, options: UpOptions) -> None:
 
     Raises:
         ConfigError: The project lacks its workspace file.
-        ProcessError: It runs already, the port is taken, or a part does not start.
+        ProcessError: It runs already, the port is taken, the data folder has no room, or a part does not start.
         BrokerError: The broker does not answer, or the local one cannot be had.
     """
     if not (project.root / WORKSPACE).is_file():
@@ -56,9 +60,13 @@ def up(project: Project, options: UpOptions) -> None:
             do="write one that holds `load_from: []`; `mesh domain new NAME` adds domains to it",
         )
     supervisor = Supervisor(
-        project.config.data / "run", environment=part_environment(project), report=options.report
+        project.config.data / "run",
+        environment=part_environment(project),
+        report=options.report,
+        ready=options.ready,
     )
-    supervisor.run(stages(project, options))
+    with usable_folder(project.config.data, "run the mesh"):
+        supervisor.run(stages(project, options))
 
 
 def stages(project: Project, options: UpOptions) -> tuple[Stage, ...]:
@@ -69,9 +77,12 @@ def stages(project: Project, options: UpOptions) -> tuple[Stage, ...]:
     3. Code locations that do not load are told; the processes of ``mesh.toml`` start.
     """
     home = HomePreparation(project)
+    kafka = LocalKafka.of_mesh(project.config.data) if project.config.has_local_kafka else None
 
     def first(environment: Mapping[str, str]) -> None:
         _refuse_taken(options.port)
+        if kafka is not None:
+            _tell_taken(kafka, options.warn)
         home.begin(environment)
 
     def second(_: Mapping[str, str]) -> None:
@@ -82,12 +93,9 @@ def stages(project: Project, options: UpOptions) -> tuple[Stage, ...]:
         for name, error in broken_locations(options.port).items():
             options.warn(f"the domain {name} does not load, the others do: {error}")
 
-    kafka = (
-        (KafkaPart(kafka=LocalKafka.of_mesh(project.config.data)),) if project.config.has_local_kafka else ()
-    )
     processes = project.config.processes.values() if options.with_processes else ()
     return (
-        Stage(before=first, parts=kafka),
+        Stage(before=first, parts=(KafkaPart(kafka=kafka),) if kafka is not None else ()),
         Stage(before=second, parts=(_web_server(project, options.port), _daemon(project, options.port))),
         Stage(before=third, parts=tuple(_process(project, process) for process in processes)),
     )
@@ -101,7 +109,7 @@ def _web_server(project: Project, port: int) -> CommandPart:
             *("--host", LOOPBACK, "--port", str(port), "--workspace", str(project.root / WORKSPACE)),
         ),
         folder=project.root,
-        log=_log(project, "webserver"),
+        log=log_of(project, "webserver"),
         restarts=True,
         place=f"http://{LOOPBACK}:{port}",
         check=lambda _: web_server_answers(port),
@@ -113,7 +121,7 @@ def _daemon(project: Project, port: int) -> CommandPart:
         name="daemon",
         command=(*_program("dagster-daemon"), "run", "--workspace", str(project.root / WORKSPACE)),
         folder=project.root,
-        log=_log(project, "daemon"),
+        log=log_of(project, "daemon"),
         restarts=True,
         check=lambda running: daemon_beats(port, running.birth.created),
     )
@@ -124,17 +132,13 @@ def _process(project: Project, process: ProcessConfig) -> CommandPart:
         name=process.name,
         command=process.command,
         folder=project.root,
-        log=_log(project, process.name),
+        log=log_of(project, process.name),
         restarts=False,
     )
 
 
 def _program(name: str) -> tuple[str, ...]:
     return (str(Path(sys.executable).with_name(name)),)
-
-
-def _log(project: Project, part: str) -> Path:
-    return project.config.data / "logs" / f"{part}.log"
 
 
 def _refuse_taken(port: int) -> None:
@@ -145,3 +149,12 @@ def _refuse_taken(port: int) -> None:
             why=f"{holder} listens there",
             do="stop that program, or choose another port with `mesh up --port N`",
         )
+
+
+def _tell_taken(kafka: LocalKafka, warn: Callable[[str], None]) -> None:
+    """Say that clients find the local Kafka at another port than before: nothing is refused for that."""
+    status = kafka.status()
+    port = kafka.usual_port()
+    holder = None if status.running else who_holds(port)
+    if holder is not None:
+        warn(f"port {port} is taken by {holder}: the local Kafka listens on another one, see its line")

@@ -31,11 +31,13 @@ class Birth:
         name: The part that it is.
         pid: Its process id, which is its session's id too.
         created: When it was created, seconds since the epoch.
+        place: Where it answers; empty where nobody connects to it.
     """
 
     name: str
     pid: int
     created: float
+    place: str = ""
 
     @classmethod
     def of(cls, name: str, pid: int) -> Birth:
@@ -129,6 +131,5 @@ def _already_running(state: RunState | None) -> ProcessError:
     return ProcessError(
         cannot="start the mesh",
         why=f"`mesh up` already runs on this project ({who})",
-        do="use that one, or stop it with Ctrl-C where it runs"
-        + (f" or `kill {state.supervisor.pid}`" if state else ""),
+        do="use that one, or stop it with `mesh down`",
     )

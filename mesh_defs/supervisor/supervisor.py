@@ -58,6 +58,10 @@ class _Event:
     code: int | None = None
 
 
+def _nothing() -> None:
+    """Tell nobody."""
+
+
 class Supervisor:
     """Runs the parts of one project.
 
@@ -65,6 +69,7 @@ class Supervisor:
         folder: Where lock and state are kept, ``data/run``.
         environment: What every part sees.
         report: Is told each change of a part's state.
+        ready: Is called once, when every part of the last stage is well.
         waits: Seconds before each start after a death.
     """
 
@@ -74,6 +79,7 @@ class Supervisor:
         *,
         environment: Mapping[str, str],
         report: Callable[[PartReport], None],
+        ready: Callable[[], None] = _nothing,
         waits: Sequence[float] = WAITS,
     ) -> None:
         self._folder = folder
@@ -81,6 +87,7 @@ class Supervisor:
         self._state = RunState(run=uuid.uuid4().hex, supervisor=Birth.of("supervisor", os.getpid()))
         self._environment = {**environment, family.RUN_VARIABLE: self._state.run}
         self._report = report
+        self._ready = ready
         self._waits = waits
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._watched: dict[str, _Watched] = {}
@@ -107,6 +114,7 @@ class Supervisor:
             try:
                 for stage in stages:
                     self._run_stage(stage)
+                self._ready()
                 self._watch()
             finally:
                 family.stop_all(self._state)
@@ -212,7 +220,8 @@ class Supervisor:
         self._watched[part.name] = watched
         others = tuple(birth for birth in self._state.parts if birth.name != part.name)
         if running.owned:
-            self._state = replace(self._state, parts=(*others, running.birth))
+            birth = replace(running.birth, place=part.address())
+            self._state = replace(self._state, parts=(*others, birth))
             self._state.write(self._state_file)
         for work in (self._await_end, self._await_well):
             threading.Thread(target=work, args=(watched,), name=f"{part.name}", daemon=True).start()

@@ -130,6 +130,11 @@ class LocalKafka:
                 return self._adopt(timeout)
             raise self._already_running() from None
 
+    def usual_port(self) -> int:
+        """Return the port that the next start takes, unless another program has it."""
+        record = self._folder.read_record()
+        return self._port or (record.port if record else USUAL_PORT)
+
     def stop(self, timeout: float = 30.0) -> bool:
         """Stop it with SIGTERM, and with SIGKILL after ``timeout`` seconds; it may be anybody's child.
 
