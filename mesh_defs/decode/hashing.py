@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import repeat
 from typing import Final
 
 import xxhash
@@ -12,9 +11,10 @@ from mesh_defs.model.records import RawBatch
 
 _MODULUS: Final = 1 << 64
 _OFFSET_BITS: Final = 48
-_NULL_KEY: Final = 0x9E3779B97F4A7C15
+_NULL_KEY: Final = 1 << 63
+"""Added to the coordinates of a null key: partitions are 31 bits, so no coordinates are as large."""
 _NULL_VALUE: Final = 0xC2B2AE3D27D4EB4F
-"""Odd constants that tell null from empty; any would do, these have well-mixed bits."""
+"""Tells a null value from an empty one; any odd number would do, this one has well-mixed bits."""
 
 _hash: Callable[..., int] = xxhash.xxh3_64_intdigest
 
@@ -25,19 +25,31 @@ def content_hash(batch: RawBatch) -> int:
     A record's hash is `xxh3_64(value, seed=xxh3_64(key, seed=coordinates))`, its coordinates being partition
     and offset. A null key hands its seed on, changed; a null value is an empty one under a changed seed.
     """
-    base = batch.partition << _OFFSET_BITS
-    seeds = _seeds(batch.keys, [(base + offset) % _MODULUS for offset in batch.offsets])
+    if not batch.offsets:
+        return 0
+    seeds = _seeds(batch.keys, batch.partition << _OFFSET_BITS, batch.offsets)
     if None in batch.values:
         return sum(map(_value_hash, batch.values, seeds)) % _MODULUS
     return sum(map(_hash, batch.values, seeds)) % _MODULUS
 
 
-def _seeds(keys: list[bytes | None], coordinates: list[int]) -> Iterable[int]:
+def _seeds(keys: list[bytes | None], base: int, offsets: list[int]) -> Iterable[int]:
+    if keys.count(None) == len(keys):
+        return _shifted(offsets, (base + _NULL_KEY) % _MODULUS)
+    coordinates = _shifted(offsets, base % _MODULUS)
     if None not in keys:
         return map(_hash, keys, coordinates)
-    if keys.count(None) == len(keys):
-        return map(int.__xor__, coordinates, repeat(_NULL_KEY))
-    return [c ^ _NULL_KEY if k is None else _hash(k, c) for k, c in zip(keys, coordinates, strict=True)]
+    return [
+        (c + _NULL_KEY) % _MODULUS if k is None else _hash(k, c)
+        for k, c in zip(keys, coordinates, strict=True)
+    ]
+
+
+def _shifted(offsets: list[int], base: int) -> Iterable[int]:
+    """Return the offsets plus a base; without holes they are a range, which costs nothing a record."""
+    if offsets[-1] - offsets[0] + 1 == len(offsets) and base + offsets[-1] < _MODULUS:
+        return range(base + offsets[0], base + offsets[-1] + 1)
+    return [(base + offset) % _MODULUS for offset in offsets]
 
 
 def _value_hash(value: bytes | None, seed: int) -> int:
