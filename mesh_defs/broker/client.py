@@ -77,10 +77,19 @@ class Broker:
             BrokerUnavailableError: The cluster does not answer in time.
         """
         described = self._describe(topic)
-        cluster = self._admin.ask(
+        return TopicIdentity(cluster_id=self.cluster_id(), topic_id=str(described.topic_id))
+
+    def cluster_id(self) -> str:
+        """Return the id of the cluster, which shows that it answers and takes the credentials.
+
+        Raises:
+            BrokerAccessError: It refuses them.
+            BrokerUnavailableError: It does not answer in time.
+        """
+        found = self._admin.ask(
             "ask for the cluster's id", lambda admin, t: [admin.describe_cluster(request_timeout=t)]
         )
-        return TopicIdentity(cluster_id=cluster[0].cluster_id, topic_id=str(described.topic_id))
+        return str(found[0].cluster_id)
 
     def partitions(self, topic: str) -> tuple[int, ...]:
         """Return the topic's partitions, ascending. Raises as `identity` does."""

@@ -11,8 +11,10 @@ import typer
 from mesh_defs.cli import (
     broker,
     build,
+    config,
     contract,
     dead_letters,
+    doctor,
     ingest,
     ledger,
     logs,
@@ -58,6 +60,8 @@ app.add_typer(scaffold.domain_app, name="domain")
 app.command("up")(up.up)
 app.command("down")(up.down)
 app.command("logs")(logs.logs_)
+app.command("doctor")(doctor.doctor)
+app.add_typer(config.app, name="config")
 app.add_typer(process.app, name="process")
 app.add_typer(broker.app, name="broker")
 app.add_typer(topics.app, name="topics")

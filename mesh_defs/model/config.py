@@ -33,10 +33,12 @@ class ProcessConfig:
     Attributes:
         name: Its name in ``[process.NAME]``.
         command: Program and arguments; it is never handed to a shell.
+        written: The command as the file has it, its ``${NAME}`` not filled in: they may hold secrets.
     """
 
     name: str
     command: tuple[str, ...] = field(repr=False)
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,7 @@ class MeshConfig:
             "mesh": {"name": self.name, "data": str(self.data)},
             "kafka": {name: _shown_table(table) for name, table in self.kafka.items()},
             "registry": {name: _shown_registry(entry) for name, entry in self.registries.items()},
-            "process": {name: {"command": " ".join(entry.command)} for name, entry in self.processes.items()},
+            "process": {name: {"command": entry.written} for name, entry in self.processes.items()},
             "alerts": {"webhooks": [HIDDEN for _ in self.webhooks]},
         }
 
@@ -117,7 +119,8 @@ def load_config(root: Path, environ: Mapping[str, str] | None = None) -> MeshCon
         kafka=_kafka(reader, document, environment.get(BOOTSTRAP_VARIABLE)),
         registries=_registries(reader, document, environment.get(REGISTRY_VARIABLE)),
         processes={
-            name: ProcessConfig(name=name, command=command) for name, command in reader.processes(document)
+            name: ProcessConfig(name=name, command=command, written=written)
+            for name, command, written in reader.processes(document)
         },
         webhooks=reader.texts(reader.table(document, "alerts", ("webhooks",)), "alerts", "webhooks"),
         bootstrap_overridden=overridden,

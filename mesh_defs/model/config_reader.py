@@ -109,14 +109,14 @@ class ConfigReader:
             return self.text(table, path, "url"), None
         return None, self.folder(self.text(table, path, "directory"))
 
-    def processes(self, document: Mapping[str, object]) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Yield name and command of each ``[process.NAME]``."""
+    def processes(self, document: Mapping[str, object]) -> Iterator[tuple[str, tuple[str, ...], str]]:
+        """Yield name and command of each ``[process.NAME]``, and the command as it is written."""
         for name in self.names(document, "process"):
             path = f"process.{name}"
             if name in PARTS:
                 self.problems.append(f"[{path}] has the name of a part of the mesh itself")
             table = self.table(self.table(document, "process", ()), path, ("command",))
-            yield name, self._command(table, path)
+            yield name, self._command(table, path), str(table.get("command", ""))
 
     def fill(self, value: str, key: str) -> str:
         """Return ``value`` with each ``${NAME}`` replaced; ``$${NAME}`` stands for itself."""

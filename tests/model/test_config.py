@@ -83,6 +83,14 @@ def test_secrets_are_hidden(tmp_path: Path) -> None:
     assert "kafka.example.org:9093" in str(config.shown())
 
 
+def test_commands_are_shown_as_written(tmp_path: Path) -> None:
+    """A variable in a command may be a secret: the shown form has its name, not its value."""
+    config = load(tmp_path, '[process.feed]\ncommand = "feed --token ${TOKEN}"', TOKEN="hunter2")
+    assert config.processes["feed"].command == ("feed", "--token", "hunter2")
+    assert config.shown()["process"] == {"feed": {"command": "feed --token ${TOKEN}"}}
+    assert "hunter" not in repr(config)
+
+
 def test_variable_from_a_mounted_file(tmp_path: Path) -> None:
     """A variable that is not set is read from the file that NAME_FILE names, its line end dropped."""
     secret = tmp_path / "password"

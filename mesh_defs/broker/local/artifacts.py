@@ -68,6 +68,11 @@ def ensure_jars() -> tuple[Path, ...]:
     return tuple(folder / jar.file_name for jar in jars)
 
 
+def missing_jars() -> tuple[LockedJar, ...]:
+    """Return the jars that the next start would fetch, because they are missing or not what the lock says."""
+    return _unsound(cache_folder(), read_lock())
+
+
 def _unsound(folder: Path, jars: Sequence[LockedJar]) -> tuple[LockedJar, ...]:
     """Return the jars that are missing or not what the lock says."""
     return tuple(jar for jar in jars if not _is_sound(folder / jar.file_name, jar))

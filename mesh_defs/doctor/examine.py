@@ -1,0 +1,104 @@
+"""The examination: every part once, each attempt bounded, none breaking off the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from mesh_defs.contract.lint import lint_paths
+from mesh_defs.contract.project import Project
+from mesh_defs.doctor import machine, services
+from mesh_defs.doctor.verdict import Verdict, failed, ok, tried, warning
+from mesh_defs.model.config import CONFIG_FILE, MAIN
+from mesh_defs.model.errors import ConfigError
+from mesh_defs.model.findings import Severity
+from mesh_defs.store import DomainStore
+from mesh_defs.supervisor.down import running
+
+Attempt = tuple[str, Callable[[], Verdict]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doctor:
+    """Examines a project and the machine below it.
+
+    Attributes:
+        open_project: Opens the project; its error is a verdict too.
+    """
+
+    open_project: Callable[[], Project]
+
+    def examine(self, before: Callable[[str], None]) -> Iterator[Verdict]:
+        """Yield the verdict on each part, as it is found.
+
+        Args:
+            before: Is told the part that is tried next.
+        """
+        for part, attempt in self._attempts():
+            before(part)
+            yield tried(part, attempt)
+
+    def _attempts(self) -> Iterator[Attempt]:
+        yield "python", machine.python
+        yield "extensions", machine.extensions
+        try:
+            project = self.open_project()
+        except ConfigError as error:
+            verdict = failed("configuration", f"cannot {error.cannot}: {error.why}", error.do)
+            yield "configuration", lambda: verdict
+            return
+        yield "configuration", lambda: ok("configuration", str(project.root / CONFIG_FILE))
+        yield from _of_project(project)
+
+
+def _of_project(project: Project) -> Iterator[Attempt]:
+    config, run = project.config, running(project)
+    yield "disk", lambda: machine.disk(config.data)
+    yield "port of the UI", lambda: machine.ui_port(run)
+    if config.has_local_kafka:
+        yield "java", machine.java_runs
+        yield "jars", machine.jars
+        yield "port of Kafka", lambda: machine.kafka_port(config)
+    else:
+        yield "java", lambda: ok("java", "not used: `main` is a Kafka of your own")
+    yield "contracts", lambda: _contracts(project)
+    for server, host in _connections(project):
+        yield f"broker {server}", partial(services.broker, config, server, host)
+    for name, registry in config.registries.items():
+        yield f"registry {name}", partial(services.registry, name, registry)
+    if not config.registries:
+        yield "registry", lambda: ok("registry", "not used: mesh.toml names none")
+    for name in project.domain_names():
+        yield f"store {name}", partial(_store, project, name)
+    yield "daemon", lambda: services.daemon(run)
+
+
+def _contracts(project: Project) -> Verdict:
+    findings = lint_paths([project.root / "domains"])
+    errors = sum(f.severity is Severity.ERROR for f in findings)
+    do = "`mesh contract lint` shows them"
+    if errors:
+        return failed("contracts", f"{errors} errors, {len(findings) - errors} warnings", do)
+    if findings:
+        return warning("contracts", f"{len(findings)} warnings", do)
+    return ok("contracts", f"no findings in {len(project.domain_names())} domains")
+
+
+def _connections(project: Project) -> dict[tuple[str, str | None], None]:
+    """Return the connections that streams use, and `main`, which `mesh up` starts."""
+    domains, _ = project.load_domains()
+    used = {(s.server, None if s.server in project.config.kafka else s.server_host): None
+            for domain in domains.values() for s in domain.streams}  # fmt: skip
+    return {(MAIN, None): None} | {pair: None for pair in used if pair[0] != MAIN}
+
+
+def _store(project: Project, domain: str) -> Verdict:
+    part, folder = f"store {domain}", project.data_folder(domain)
+    if not DomainStore.exists(folder):
+        return ok(part, "there is none yet: the first `mesh ingest` makes it")
+    with DomainStore.open(folder, domain, read_only=True) as store:
+        return ok(
+            part,
+            f"layout {store.offsets().layout}, snapshot {store.snapshot()}, {len(store.tables())} tables",
+        )
