@@ -29,8 +29,13 @@ data = "data"
 """
 
 _WORKSPACE: Final = """\
-# The domains, each a Dagster code location of its own. `mesh domain new NAME` adds one.
-load_from: []
+# The domains, each a Dagster code location of its own; `mesh domain new NAME` adds one. `mesh-platform` looks after
+# them: alerts, freshness, the size of Dagster's storage.
+load_from:
+  - python_module:
+      module_name: mesh_defs.orchestration.location
+      working_directory: .
+      location_name: mesh-platform
 """
 
 _GITIGNORE: Final = """\

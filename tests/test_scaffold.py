@@ -14,6 +14,9 @@ from mesh_defs.contract.project import Project
 from mesh_defs.model.errors import ConfigError
 from mesh_defs.scaffold import new_domain, new_project
 
+PLATFORM = "mesh-platform"
+"""The code location that looks after all domains."""
+
 
 def locations(root: Path) -> set[str]:
     """Return the code locations that Dagster itself reads from the workspace file."""
@@ -29,7 +32,7 @@ def test_new_project_opens_and_is_empty(tmp_path: Path) -> None:
     assert project.config.name == root.name
     assert project.config.has_local_kafka
     assert project.domain_names() == ()
-    assert locations(root) == set()
+    assert locations(root) == {PLATFORM}
     assert {path.name for path in root.iterdir()} == {
         *("README.md", "mesh.toml", "workspace.yaml", ".gitignore"),
         *("domains", "tests", "data"),
@@ -55,7 +58,7 @@ def test_new_domain_loads_everywhere(tmp_path: Path) -> None:
         new_domain(tmp_path, name)
     domains, broken = Project.open(tmp_path).load_domains()
     assert not broken
-    assert set(domains) == {"sales", "more_sales"} == locations(tmp_path)
+    assert set(domains) == {"sales", "more_sales"} == locations(tmp_path) - {PLATFORM}
     assert domains["sales"].owner == "team:sales"
     subprocess.run(
         [sys.executable, "domains/sales/definitions.py"],
@@ -81,7 +84,7 @@ def test_workspace_file_keeps_its_content(tmp_path: Path) -> None:
     assert workspace.read_text(encoding="utf-8") == before
     workspace.unlink()
     new_domain(tmp_path, "alone")
-    assert locations(tmp_path) == {"alone"}
+    assert locations(tmp_path) == {PLATFORM, "alone"}
 
 
 @pytest.mark.parametrize("name", ["Sales", "1st", "", "a-b", "../up", "main", "a" * 64])
@@ -90,7 +93,7 @@ def test_names_that_are_none(tmp_path: Path, name: str) -> None:
     new_project(tmp_path)
     with pytest.raises(ConfigError, match="choose another name"):
         new_domain(tmp_path, name)
-    assert locations(tmp_path) == set()
+    assert locations(tmp_path) == {PLATFORM}
 
 
 def test_existing_domain_and_broken_workspace(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A domain's topics and event tables as assets: one body makes one pass for the streams that a run selected."""
 
 # No `from __future__ import annotations` here: Dagster reads the annotation of `context` at definition.
+import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
@@ -12,7 +13,8 @@ from mesh_defs.model.errors import MeshError
 from mesh_defs.orchestration.checks import check_specs, ledger_result, moving_result
 from mesh_defs.orchestration.describe import contract_metadata, description, owners, tags
 from mesh_defs.orchestration.evidence import stream_metadata, topic_metadata
-from mesh_defs.orchestration.keys import LEDGER_CHECK, MOVING_CHECK, table_key, topic_key
+from mesh_defs.orchestration.freshness import freshness_policy, freshness_result, freshness_spec
+from mesh_defs.orchestration.keys import FRESHNESS_CHECK, LEDGER_CHECK, MOVING_CHECK, table_key, topic_key
 from mesh_defs.store import DomainStore, StoreOffsets
 
 PassEvent = dg.MaterializeResult[None] | dg.AssetCheckResult
@@ -51,6 +53,7 @@ def table_spec(domain: Domain, contract: StreamContract) -> dg.AssetSpec:
         tags=tags(contract),
         description=description(contract),
         metadata=contract_metadata(contract),
+        freshness_policy=freshness_policy(contract),
     )
 
 
@@ -61,7 +64,11 @@ def ingest_assets(project: Project, domain: Domain) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"{domain.name}__ingest",
         specs=[table_spec(domain, s) for s in domain.streams],
-        check_specs=[spec for key in keys.values() for spec in check_specs(key)],
+        check_specs=[
+            spec
+            for s in domain.streams
+            for spec in (*check_specs(keys[s.name]), *freshness_spec(s, keys[s.name]))
+        ],
         can_subset=True,
         description="One bounded pass: reads every selected stream up to its last stable offsets and commits.",
     )
@@ -99,6 +106,11 @@ def _told(
             yield ledger_result(project, domain, stream.stream, key)
         if MOVING_CHECK in wanted:
             yield moving_result(stream, key)
+        contract = domain.stream(stream.stream)
+        if FRESHNESS_CHECK in wanted and contract is not None:
+            found = freshness_result(contract, key, stored, dt.datetime.now(dt.UTC))
+            if found is not None:
+                yield found
 
 
 def _report_topic(context: dg.AssetExecutionContext, domain: Domain, stream: StreamReport) -> None:

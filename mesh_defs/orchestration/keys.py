@@ -17,6 +17,8 @@ DOMAIN_TAG = "mesh/domain"
 
 LEDGER_CHECK = "ledger"
 MOVING_CHECK = "partitions_moving"
+FRESHNESS_CHECK = "freshness"
+UNKNOWN_CHECK = "new_unknown_fields"
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")

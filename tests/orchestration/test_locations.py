@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 
 from mesh_defs.contract.project import Project
 from mesh_defs.orchestration import build_domain
+from mesh_defs.orchestration.platform import LOCATION
 from tests.meshes import ROOT
 
 DOMAINS = Project.open(ROOT).domain_names()
@@ -16,7 +17,12 @@ DOMAINS = Project.open(ROOT).domain_names()
 def test_every_domain_is_a_location_of_its_own() -> None:
     """A domain without one would be ingested by hand only; a broken one breaks alone."""
     entries = YAML(typ="safe").load((ROOT / "workspace.yaml").read_text())["load_from"]
-    files = {e["python_file"]["location_name"]: e["python_file"]["relative_path"] for e in entries}
+    platform = [e["python_module"] for e in entries if "python_module" in e]
+    assert [(p["location_name"], p["module_name"]) for p in platform] == [
+        (LOCATION, "mesh_defs.orchestration.location")
+    ]
+    found = [e["python_file"] for e in entries if "python_file" in e]
+    files = {e["location_name"]: e["relative_path"] for e in found}
     assert files == {name: f"domains/{name}/definitions.py" for name in DOMAINS}
     assert all((ROOT / path).is_file() for path in files.values())
 
