@@ -117,4 +117,4 @@ def _readable(value: Any) -> Any:
         return value.decode("utf-8", errors="backslashreplace")
     if isinstance(value, list):
         return "\n".join(f"{h['name']}: {_readable(h['value'])}" for h in value)
-    return value
+    return value if value is None else str(value)

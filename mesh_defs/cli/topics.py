@@ -130,3 +130,12 @@ def _readable(name: str, value: Any) -> Any:
             else None
         )
     return str(value) if name in {"partition", "offset"} else value
+
+
+def _instant(milliseconds: int) -> str | None:
+    """Return an RFC 3339 instant, the number where no calendar has it, None where the record has no timestamp."""
+    try:
+        instant = _EPOCH + dt.timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return f"{milliseconds} ms"
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z") if milliseconds >= 0 else None

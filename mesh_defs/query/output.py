@@ -109,7 +109,11 @@ def _rows(reader: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ENCODER.encode(value).decode()
+    """Return a value as a cell: what JSON writes as a string (dates, times, UUIDs) stands without its quotes."""
+    if isinstance(value, str):
+        return value
+    text = ENCODER.encode(value)
+    return str(msgspec.json.decode(text)) if text.startswith(b'"') else text.decode()
 
 
 def _plain(value: Any) -> Any:

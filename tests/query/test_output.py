@@ -52,6 +52,16 @@ def test_csv_quotes_what_needs_it() -> None:
     assert written("csv", "SELECT 'a,b' AS x, NULL AS y, true AS z") == b'x,y,z\n"a,b",,true\n'
 
 
+def test_dates_times_and_uuids_have_no_quotes() -> None:
+    """In CSV and in a table they are what they are in SQL."""
+    uuid = "6f5b4b0e-7b0c-5d57-9a53-0d3c9f0a2013"
+    query = (
+        f"SELECT DATE '2026-03-01' AS d, TIME '10:20:30' AS t, UUID '{uuid}' AS u, [DATE '2026-03-01'] AS l"
+    )
+    assert written("csv", query).decode().splitlines()[1] == f'2026-03-01,10:20:30,{uuid},"[""2026-03-01""]"'
+    assert f"2026-03-01  10:20:30  {uuid}" in written("table", query).decode()
+
+
 def test_arrow_is_an_ipc_stream() -> None:
     """With the types of DuckDB."""
     table = pa.ipc.open_stream(written("arrow", "SELECT 1::BIGINT AS x")).read_all()
