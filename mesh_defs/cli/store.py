@@ -49,5 +49,5 @@ def maintain_(
     print_table(
         ["domain", "step", "done"],
         ((name, step.name, step.summary) for name, report in reports for step in report.steps),
-        empty="no store exists yet",
+        empty="nothing to do",
     )

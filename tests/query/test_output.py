@@ -38,6 +38,7 @@ def test_json_is_one_array_of_objects_with_exact_values() -> None:
     assert row["at"] == "2026-01-01T00:00:00.000001Z"
     assert row["day"] == "2026-01-01"
     assert row["nested"] == {"a": [1, None]}
+    assert row["m"] == {"k": 1}
     assert (row["n"], row["nan"], row["yes"], row["t"]) == (None, "nan", True, 'é "x"')
 
 
