@@ -49,7 +49,7 @@ def up_in_background(project: Project, arguments: Sequence[str], *, out: _Give, 
     log = log_of(project, PART)
     with usable_folder(project.config.data, "run the mesh"):
         turn_over(log)
-        file = log.open("a", encoding="utf-8")
+        file = log.open("ab", buffering=0)
     reader, writer = os.pipe()
     try:
         with file, _start(project, arguments, f"{writer}:{log}", writer) as child:
@@ -113,7 +113,7 @@ def _start(project: Project, arguments: Sequence[str], told: str, pipe: int) -> 
     )
 
 
-def _pass_on(child: _Background, log: IO[str], out: _Give, err: _Give) -> None:
+def _pass_on(child: _Background, log: IO[bytes], out: _Give, err: _Give) -> None:
     """Hand on both streams until their ends; an interrupt stops the child first."""
     readers = [
         threading.Thread(target=_copy, args=(stream, log, give), daemon=True)
@@ -132,8 +132,8 @@ def _pass_on(child: _Background, log: IO[str], out: _Give, err: _Give) -> None:
         raise
 
 
-def _copy(stream: IO[str], log: IO[str], give: _Give) -> None:
+def _copy(stream: IO[str], log: IO[bytes], give: _Give) -> None:
     for line in stream:
-        log.write(line)
-        log.flush()
         give(line.rstrip("\n"))
+        with suppress(OSError):  # a full disk is what the line may be about
+            log.write(line.encode())

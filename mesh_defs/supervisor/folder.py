@@ -48,7 +48,7 @@ def usable_folder(folder: Path, cannot: str) -> Iterator[None]:
     except BrokenPipeError:  # of a reader of the output, not of the folder
         raise
     except OSError as error:
-        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
         raise ProcessError(
             cannot=cannot,
             why=f"{error.filename or folder}: {error.strerror or 'the system refused'}",
