@@ -15,6 +15,7 @@ from mesh_defs.orchestration.describe import contract_metadata, description, own
 from mesh_defs.orchestration.evidence import stream_metadata, topic_metadata
 from mesh_defs.orchestration.freshness import freshness_policy, freshness_result, freshness_spec
 from mesh_defs.orchestration.keys import FRESHNESS_CHECK, LEDGER_CHECK, MOVING_CHECK, table_key, topic_key
+from mesh_defs.orchestration.quality import quality_results, quality_specs
 from mesh_defs.store import DomainStore, StoreOffsets
 
 PassEvent = dg.MaterializeResult[None] | dg.AssetCheckResult
@@ -64,11 +65,7 @@ def ingest_assets(project: Project, domain: Domain) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"{domain.name}__ingest",
         specs=[table_spec(domain, s) for s in domain.streams],
-        check_specs=[
-            spec
-            for s in domain.streams
-            for spec in (*check_specs(keys[s.name]), *freshness_spec(s, keys[s.name]))
-        ],
+        check_specs=[spec for s in domain.streams for spec in _all_specs(s, keys[s.name])],
         can_subset=True,
         description="One bounded pass: reads every selected stream up to its last stable offsets and commits.",
     )
@@ -85,6 +82,10 @@ def ingest_assets(project: Project, domain: Domain) -> dg.AssetsDefinition:
             raise _failure(errors)
 
     return ingest
+
+
+def _all_specs(contract: StreamContract, key: dg.AssetKey) -> tuple[dg.AssetCheckSpec, ...]:
+    return (*check_specs(key), *freshness_spec(contract, key), *quality_specs(contract, key))
 
 
 def _told(
@@ -111,6 +112,8 @@ def _told(
             found = freshness_result(contract, key, stored, dt.datetime.now(dt.UTC))
             if found is not None:
                 yield found
+        if contract is not None:
+            yield from quality_results(project, domain, contract, key, wanted)
 
 
 def _report_topic(context: dg.AssetExecutionContext, domain: Domain, stream: StreamReport) -> None:

@@ -1,6 +1,9 @@
 """A domain's products as assets, tied to what their SQL reads."""
 
 # No `from __future__ import annotations` here: Dagster reads the annotation of `context` at definition.
+import datetime as dt
+from collections.abc import Iterator
+
 import dagster as dg
 
 from mesh_defs.contract.contract import Domain, ProductContract
@@ -9,9 +12,12 @@ from mesh_defs.model.errors import MeshError, StoreError
 from mesh_defs.orchestration.automation import event_product
 from mesh_defs.orchestration.describe import contract_metadata, description, owners, tags
 from mesh_defs.orchestration.evidence import product_metadata
-from mesh_defs.orchestration.keys import table_key
+from mesh_defs.orchestration.freshness import freshness_policy, freshness_result, freshness_spec
+from mesh_defs.orchestration.keys import FRESHNESS_CHECK, table_key
+from mesh_defs.orchestration.quality import quality_results, quality_specs
 from mesh_defs.product import build
 from mesh_defs.product.sql import query_text
+from mesh_defs.store import DomainStore
 
 STORE_RETRIES = 3
 STORE_RETRY_SECONDS = 10
@@ -29,9 +35,12 @@ def product_asset(
         contract: The product.
         deps: The tables that its query reads.
     """
+    key = table_key(domain.name, contract.name)
 
     @dg.asset(
-        key=table_key(domain.name, contract.name),
+        key=key,
+        check_specs=[*freshness_spec(contract, key), *quality_specs(contract, key)],
+        freshness_policy=freshness_policy(contract),
         deps=deps,
         group_name=domain.name,
         kinds={"ducklake", "parquet", "sql"},
@@ -49,9 +58,25 @@ def product_asset(
         except MeshError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error
         context.log.info("%s: %s rows", contract.full_name, f"{report.row_count:,}")
-        return dg.MaterializeResult(metadata=product_metadata(report))
+        return dg.MaterializeResult(
+            metadata=product_metadata(report),
+            check_results=list(_checked(context, project, domain, contract)),
+        )
 
     return product
+
+
+def _checked(
+    context: dg.AssetExecutionContext, project: Project, domain: Domain, contract: ProductContract
+) -> Iterator[dg.AssetCheckResult]:
+    key = table_key(domain.name, contract.name)
+    wanted = {c.name for c in context.selected_asset_check_keys}
+    yield from quality_results(project, domain, contract, key, wanted)
+    if FRESHNESS_CHECK in wanted:
+        with DomainStore.open(project.data_folder(domain.name), domain.name, read_only=True) as store:
+            found = freshness_result(contract, key, store.offsets(), dt.datetime.now(dt.UTC))
+        if found is not None:
+            yield found
 
 
 def _query(contract: ProductContract) -> dict[str, dg.MetadataValue]:

@@ -12,7 +12,7 @@ from mesh_defs.model.errors import ConfigError
 from mesh_defs.orchestration.keys import table_key, topic_key
 from tests.orchestration.mesh_of_two import definitions, key, mesh_of_two
 
-CHECKS = ["ledger", "partitions_moving"]
+CHECKS = ["ledger", "new_unknown_fields", "partitions_moving"]
 
 
 def described(defs: dg.Definitions) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from tests.orchestration.mesh_of_two import definitions, execute, key, mesh_of_t
 CHECKS = {
     ("orders", "ledger"),
     ("orders", "partitions_moving"),
+    ("orders", "new_unknown_fields"),
     ("returns", "ledger"),
     ("returns", "partitions_moving"),
+    ("returns", "new_unknown_fields"),
 }
 
 
