@@ -3,37 +3,70 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
-from mesh_defs.cli import (
-    broker,
-    build,
-    config,
-    contract,
-    dead_letters,
-    doctor,
-    ingest,
-    ledger,
-    logs,
-    process,
-    scaffold,
-    selftest,
-    sql,
-    status,
-    store,
-    stream,
-    test,
-    topics,
-    up,
-)
 from mesh_defs.cli.app import ERRORS, FAILED, Settings, say_error
 from mesh_defs.model.errors import MeshError
 
+COMMANDS: Final = {
+    "init": "scaffold:init",
+    "domain": "scaffold:domain_app",
+    "up": "up:up",
+    "down": "up:down",
+    "logs": "logs:logs_",
+    "doctor": "doctor:doctor",
+    "config": "config:app",
+    "process": "process:app",
+    "broker": "broker:app",
+    "topics": "topics:app",
+    "contract": "contract:app",
+    "ingest": "ingest:ingest",
+    "build": "build:build",
+    "status": "status:status",
+    "sql": "sql:sql",
+    "ledger": "ledger:app",
+    "dead-letters": "dead_letters:app",
+    "store": "store:app",
+    "stream": "stream:app",
+    "selftest": "selftest:selftest",
+    "test": "test:test",
+}
+"""Where each command is: a module of this package, and a function or a group in it."""
+
+
+class Commands(TyperGroup):
+    """Imports a command's module when it is asked for: `mesh sql` need not wait for Java or Dagster's parts."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the base's signature
+        """Return the commands in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """Return one command, or None where there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        found = getattr(import_module(f"mesh_defs.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            found.rich_markup_mode = None
+            group = typer.main.get_group(found)
+            group.name = cmd_name
+            return group
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+        alone.command(cmd_name, context_settings=CONTEXTS.get(cmd_name))(found)
+        return typer.main.get_command(alone)
+
+
+CONTEXTS: Final = {"test": {"allow_extra_args": True, "ignore_unknown_options": True}}
+
 app = typer.Typer(
     name="mesh",
+    cls=Commands,
     help="An event-driven data mesh: Kafka streams under data contracts, landed exactly once, seen in Dagster.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -53,29 +86,6 @@ def options(
 ) -> None:
     """Take the options that stand before the command."""
     context.obj = Settings(folder=project, verbose=verbose)
-
-
-app.command("init", rich_help_panel=None)(scaffold.init)
-app.add_typer(scaffold.domain_app, name="domain")
-app.command("up")(up.up)
-app.command("down")(up.down)
-app.command("logs")(logs.logs_)
-app.command("doctor")(doctor.doctor)
-app.add_typer(config.app, name="config")
-app.add_typer(process.app, name="process")
-app.add_typer(broker.app, name="broker")
-app.add_typer(topics.app, name="topics")
-app.add_typer(contract.app, name="contract")
-app.command("ingest")(ingest.ingest)
-app.command("build")(build.build)
-app.command("status")(status.status)
-app.command("sql")(sql.sql)
-app.add_typer(ledger.app, name="ledger")
-app.add_typer(dead_letters.app, name="dead-letters")
-app.add_typer(store.app, name="store")
-app.add_typer(stream.app, name="stream")
-app.command("selftest")(selftest.selftest)
-app.command("test", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(test.test)
 
 
 def main() -> None:
