@@ -90,16 +90,12 @@ class Mesh:
 
 @pytest.fixture
 def mesh(tmp_path: Path) -> Iterator[Mesh]:
-    """A project with a domain; whatever a failed test left of it is killed."""
+    """A project with a domain; whatever a failed test left of it is stopped."""
     made = Mesh(tmp_path.resolve() / "mesh")
     new_domain(made.root, "sales")
     yield made
-    state = read_state(made.root / "data" / "run" / "up.json")
-    if state is not None:
-        for process in [psutil.Process(state.supervisor.pid)] * state.supervisor.lives() + list(
-            family(state)
-        ):
-            process.kill()
+    if read_state(made.root / "data" / "run" / "up.json") is not None:
+        made.run("down")
 
 
 @both
@@ -203,7 +199,8 @@ def test_interrupted_start_in_the_background(mesh: Mesh) -> None:
         text=True,
     )
     assert process.stdout is not None
-    assert process.stdout.readline().startswith("kafka ")
+    line = process.stdout.readline()
+    assert line.startswith("kafka "), process.communicate(timeout=LONG)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=LONG)
     assert process.returncode == 1
