@@ -1,0 +1,189 @@
+"""Whether the commit's part inside the writer's lock stays as short as it is at first.
+
+One writer commits small batches of two streams to a store of its own, as fast as it can, while a second process keeps
+maintaining the store:
+
+    .venv/bin/python bench/commit.py [--commits N] [--rows N] [--every SECONDS]
+
+The time is taken from step 3 of a commit (the lock is held, the transaction begins) to its return, so that waiting for
+the lock is no part of it. It prints the median of each tenth of the run, the trend, and what the store has become.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pyarrow as pa
+from rich.console import Console
+from rich.progress import track
+
+from mesh_defs.contract.arrow import PLATFORM_COLUMNS
+from mesh_defs.model.records import Commit, PartitionAdvance, PartitionStart, StagedFile, TopicIdentity
+from mesh_defs.store import DomainStore, MaintenancePolicy, maintain
+
+DOMAIN = "bench"
+STREAMS = ("orders", "payments")
+SCHEMA = pa.schema([pa.field("id", pa.int64()), pa.field("text", pa.string()), *PLATFORM_COLUMNS])
+IDENTITY = TopicIdentity(cluster_id="bench", topic_id="bench")
+POLICY = MaintenancePolicy(keep=dt.timedelta(seconds=60), grace=dt.timedelta(seconds=30))
+"""Shorter than the defaults, so that snapshots expire and files are deleted within a run."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """One commit, in milliseconds: waiting for the lock, inside it, and all of it."""
+
+    waiting: float
+    inside: float
+    whole: float
+
+
+def rows(first: int, count: int) -> pa.Table:
+    """Return a batch at the offsets [first, first + count)."""
+    offsets = list(range(first, first + count))
+    columns = {
+        "id": offsets,
+        "text": [f"event {n}" for n in offsets],
+        "_offset": offsets,
+        "_partition": [0] * count,
+        "_epoch": [0] * count,
+    }
+    return pa.Table.from_arrays(
+        [pa.array(columns[f.name], f.type) if f.name in columns else pa.nulls(count, f.type) for f in SCHEMA],
+        schema=SCHEMA,
+    )
+
+
+def stage(store: DomainStore, stream: str, batch: pa.Table) -> StagedFile:
+    """Write one file."""
+    with store.stage(stream, SCHEMA) as writer:
+        writer.write(batch)
+        file = writer.close()
+    if file is None:
+        sys.exit("nothing was staged")
+    return file
+
+
+def advance(stream: str, first: int, count: int) -> PartitionAdvance:
+    """Return the ledger entry of a batch."""
+    return PartitionAdvance(
+        stream=stream,
+        epoch=0,
+        partition=0,
+        from_offset=first,
+        to_offset=first + count,
+        row_count=count,
+        dead_letter_count=0,
+        gaps=(),
+        content_hash=first,
+        contract_version="1.0.0",
+    )
+
+
+def commit(store: DomainStore, first: int, count: int) -> Timing:
+    """Commit one batch of each stream."""
+    batch = rows(first, count)
+    files = [stage(store, stream, batch) for stream in STREAMS]
+    advances = [advance(stream, first, count) for stream in STREAMS]
+    at: dict[int, float] = {}
+    began = time.perf_counter()
+    store.commit(
+        Commit(writer="bench", advances=advances, files=files),
+        on_step=lambda step: at.setdefault(step, time.perf_counter()) and None,
+    )
+    ended = time.perf_counter()
+    return Timing(
+        waiting=(at[3] - at[2]) * 1_000, inside=(ended - at[3]) * 1_000, whole=(ended - began) * 1_000
+    )
+
+
+def run(folder: Path, commits: int, count: int) -> list[Timing]:
+    """Make all commits."""
+    with DomainStore.open(folder, DOMAIN) as store:
+        for stream in STREAMS:
+            store.ensure_table(stream, SCHEMA)
+        starts = [
+            PartitionStart(stream=stream, epoch=0, partition=0, offset=0, identity=IDENTITY)
+            for stream in STREAMS
+        ]
+        store.commit(Commit(writer="bench", starts=starts))
+        console = Console(stderr=True)
+        numbers = track(range(commits), "committing", console=console, transient=True)
+        return [commit(store, number * count, count) for number in numbers]
+
+
+def keep_maintaining(folder: Path, every: float) -> None:
+    """Maintain the store again and again, until standard input ends."""
+    import selectors  # noqa: PLC0415 - the child's only
+
+    with selectors.DefaultSelector() as selector:
+        selector.register(sys.stdin, selectors.EVENT_READ)
+        while not selector.select(every):
+            if DomainStore.exists(folder):
+                with DomainStore.open(folder, DOMAIN) as store:
+                    steps = maintain(store, POLICY).steps
+                print("; ".join(f"{s.name} {s.summary}" for s in steps), flush=True)
+
+
+def show(timings: Sequence[Timing], folder: Path, rounds: int) -> None:
+    """Print what the commits took, tenth by tenth."""
+    size = max(1, len(timings) // 10)
+    tenths = [timings[first : first + size] for first in range(0, size * 10, size)]
+    print(
+        f"{'tenth':>5} {'commits':>8} {'in the lock, ms p50':>20} {'p95':>8} {'waiting p50':>12} {'whole p50':>10}"
+    )
+    for number, tenth in enumerate(filter(None, tenths), start=1):
+        inside = sorted(t.inside for t in tenth)
+        print(
+            f"{number:>5} {len(tenth):>8} {statistics.median(inside):>20.1f} {inside[int(len(inside) * 0.95)]:>8.1f}"
+            f" {statistics.median(t.waiting for t in tenth):>12.1f} {statistics.median(t.whole for t in tenth):>10.1f}"
+        )
+    first, last = (statistics.median(t.inside for t in part) for part in (timings[:size], timings[-size:]))
+    slope, _ = statistics.linear_regression(range(len(timings)), [t.inside for t in timings])
+    print(f"in the lock, first tenth {first:.1f} ms, last tenth {last:.1f} ms: {last / first:.2f} times")
+    print(f"trend: {slope * 1_000:+.2f} ms a 1,000 commits (least squares)")
+    with DomainStore.open(folder, DOMAIN, read_only=True) as store:
+        live = sum(len(list((store.data_folder / "main" / stream).glob("*.parquet"))) for stream in STREAMS)
+    catalog = sum(path.stat().st_size for path in folder.glob("catalog.sqlite*")) / 1e6
+    print(f"rounds of maintenance: {rounds}; files on disk: {live}; catalog: {catalog:.1f} MB")
+    print(f"the writer's memory at the end: {psutil.Process().memory_info().rss / 1e6:.0f} MB")
+
+
+def main() -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--commits", type=int, default=2_000)
+    parser.add_argument("--rows", type=int, default=200, help="rows a stream and commit")
+    parser.add_argument("--every", type=float, default=5.0, help="seconds between two rounds of maintenance")
+    parser.add_argument("--maintain", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.maintain is not None:
+        keep_maintaining(options.maintain, options.every)
+        return
+    with tempfile.TemporaryDirectory(prefix="mesh-bench-") as name:
+        folder = Path(name) / DOMAIN
+        command = [sys.executable, __file__, "--maintain", str(folder), "--every", str(options.every)]
+        log = Path(name) / "maintenance.log"
+        with log.open("wb") as out:
+            child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out)
+        try:
+            timings = run(folder, options.commits, options.rows)
+        finally:
+            child.communicate()
+        if child.returncode != 0:
+            sys.exit(f"maintenance failed with code {child.returncode}")
+        show(timings, folder, len(log.read_text(encoding="utf-8").splitlines()))
+
+
+if __name__ == "__main__":
+    main()
