@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from types import TracebackType
 from typing import Final, Self
 
@@ -20,7 +21,7 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import OffsetSpec, TopicDescription
+from confluent_kafka.admin import AdminClient, OffsetSpec, TopicDescription
 
 from mesh_defs.broker.asking import Admin
 from mesh_defs.broker.failures import configuration_error
@@ -34,6 +35,8 @@ from mesh_defs.model.records import TopicIdentity, Watermarks
 _log = logging.getLogger(__name__)
 
 _RETRY_SECONDS: Final = 0.1
+# So long one request for metadata takes at most: librdkafka's callbacks are served between two of them.
+_METADATA_SECONDS: Final = 2.0
 _LEADERLESS: Final = (KafkaError._NOENT,)  # noqa: SLF001 - librdkafka's own codes are spelt so
 
 DEFAULT_TIMEOUT: Final = 30.0
@@ -77,7 +80,7 @@ class Broker:
             BrokerUnavailableError: The cluster does not answer in time.
         """
         described = self._describe(topic)
-        return TopicIdentity(cluster_id=self.cluster_id(), topic_id=str(described.topic_id))
+        return TopicIdentity(cluster_id=self._cluster_id(topic), topic_id=str(described.topic_id))
 
     def cluster_id(self) -> str:
         """Return the id of the cluster, which shows that it answers and takes the credentials.
@@ -86,10 +89,7 @@ class Broker:
             BrokerAccessError: It refuses them.
             BrokerUnavailableError: It does not answer in time.
         """
-        found = self._admin.ask(
-            "ask for the cluster's id", lambda admin, t: [admin.describe_cluster(request_timeout=t)]
-        )
-        return str(found[0].cluster_id)
+        return self._cluster_id(None)
 
     def partitions(self, topic: str) -> tuple[int, ...]:
         """Return the topic's partitions, ascending. Raises as `identity` does."""
@@ -175,6 +175,22 @@ class Broker:
             return Producer(properties, logger=client_log())
         except KafkaException as failure:
             raise configuration_error(failure) from None
+
+    def _cluster_id(self, topic: str | None) -> str:
+        """Ask by way of a topic that is there, or of all.
+
+        Not by `describe_cluster`: librdkafka 2.16 aborts the process (`rd_kafka_admin_response_parse`) where a broker
+        answers before it has registered itself, and so names no broker at all.
+        """
+
+        def request(admin: AdminClient, seconds: float) -> list[Future[str]]:
+            admin.poll(0)  # a denial is told to a callback, and ends the question in `ask`
+            answer: Future[str] = Future()
+            found = admin.list_topics(topic, timeout=min(seconds, _METADATA_SECONDS))
+            answer.set_result(str(found.cluster_id))
+            return [answer]
+
+        return str(self._admin.ask("ask for the cluster's id", request)[0])
 
     def _describe(self, topic: str) -> TopicDescription:
         names = TopicCollection([topic])

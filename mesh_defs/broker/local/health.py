@@ -35,11 +35,13 @@ def wait_until_healthy(
     deadline = time.monotonic() + timeout
     while is_alive() and time.monotonic() < deadline:
         try:
-            described = admin.describe_cluster(request_timeout=_ATTEMPT_SECONDS).result()
+            # Not `describe_cluster`: librdkafka 2.16 aborts the process (`rd_kafka_admin_response_parse`) where a
+            # broker answers before it has registered itself, and so names no broker at all.
+            found = admin.list_topics(timeout=_ATTEMPT_SECONDS)
         except KafkaException:  # refused or timed out: it is not there yet
             continue
         finally:
             admin.poll(0)
-        if described.cluster_id == cluster_id:
+        if str(found.cluster_id) == cluster_id and found.brokers:
             return True
     return False
