@@ -18,7 +18,14 @@ from mesh_defs.broker.local.artifacts import ensure_jars, java
 from mesh_defs.broker.local.folder import KafkaFolder, Record
 from mesh_defs.broker.local.formatting import format_data
 from mesh_defs.broker.local.health import wait_until_healthy
-from mesh_defs.broker.local.process import Java, find_java, output_file, start_error, started_at
+from mesh_defs.broker.local.process import (
+    Java,
+    find_java,
+    output_file,
+    refused_a_port,
+    start_error,
+    started_at,
+)
 from mesh_defs.broker.local.settings import java_command, server_properties, write_properties
 from mesh_defs.broker.ports import LOOPBACK, free_port, is_free, who_holds
 from mesh_defs.model.errors import ProcessError
@@ -165,8 +172,8 @@ class LocalKafka:
             process = self._spawn(jars, lock, port, cluster_id)
             if self._wait_healthy(process, port, cluster_id, timeout):
                 return self.status()
-            holder = who_holds(port)
-            if holder is None:
+            # Who took the port may be gone again: then only the log knows.
+            if who_holds(port) is None and not refused_a_port(self._log_file):
                 raise self._failed(f"Java ended with code {process.returncode}")
         raise self._failed(f"each of {_ATTEMPTS} ports was taken before Java listened there")
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import subprocess
 from pathlib import Path
+from typing import Final
 
 import psutil
 
 from mesh_defs.broker.local.folder import KafkaFolder
 from mesh_defs.model.errors import ProcessError
+
+_TAIL_BYTES: Final = 32_768
 
 
 class Java(subprocess.Popen[bytes]):
@@ -46,6 +49,16 @@ def started_at(process: psutil.Process) -> dt.datetime | None:
 def output_file(log_file: Path) -> Path:
     """Return where Java itself writes, before and beside Kafka's log."""
     return log_file.with_suffix(".out")
+
+
+def refused_a_port(log_file: Path) -> bool:
+    """Return whether the end of the log says that another program had a port of ours."""
+    try:
+        with log_file.open("rb") as file:
+            file.seek(max(0, log_file.stat().st_size - _TAIL_BYTES))
+            return b"failed to bind to" in file.read()
+    except FileNotFoundError:
+        return False
 
 
 def start_error(why: str, log_file: Path) -> ProcessError:
