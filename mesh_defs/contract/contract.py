@@ -72,11 +72,18 @@ COORDINATES = "coordinates"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlaProperty:
-    """One promise of `slaProperties`, as it stands in the file."""
+    """One promise of `slaProperties`, as it stands in the file.
+
+    Attributes:
+        schedule: When something is done for it, as `scheduler` writes it.
+        scheduler: `cron`, or a tool that the mesh does not know.
+    """
 
     property: str
     value: Any
     unit: str | None = None
+    schedule: str | None = None
+    scheduler: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -173,7 +173,13 @@ def _sla(root: Node, report: Report) -> tuple[SlaProperty, ...]:
         name, value = node.string("property"), node.get("value")
         if name is None or value is None:
             continue
-        promise = SlaProperty(property=name, value=value.plain(), unit=node.string("unit"))
+        promise = SlaProperty(
+            property=name,
+            value=value.plain(),
+            unit=node.string("unit"),
+            schedule=node.string("schedule"),
+            scheduler=node.string("scheduler"),
+        )
         check_sla(promise, node, report)
         found.append(promise)
     return tuple(found)

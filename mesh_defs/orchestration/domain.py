@@ -13,6 +13,7 @@ from mesh_defs.orchestration.ingest import ingest_assets, topic_specs
 from mesh_defs.orchestration.products import product_asset
 from mesh_defs.orchestration.sensor import ingest_sensor
 from mesh_defs.orchestration.ties import product_ties
+from mesh_defs.orchestration.upkeep import upkeep
 
 
 def build_domain(folder: Path) -> dg.Definitions:
@@ -45,4 +46,9 @@ def domain_definitions(project: Project, domain: Domain) -> dg.Definitions:
     if domain.products:
         assets += [product_asset(project, domain, product, ties[product.name]) for product in domain.products]
         sensors.append(automation_sensor(domain.name))
-    return dg.Definitions(assets=assets, sensors=sensors, executor=dg.in_process_executor)
+    return dg.Definitions(
+        assets=assets,
+        sensors=sensors,
+        schedules=upkeep(project, domain) if domain.streams or domain.products else [],
+        executor=dg.in_process_executor,
+    )

@@ -3,6 +3,7 @@
 # No `from __future__ import annotations` here: Dagster reads the annotation of `context` at definition.
 import datetime as dt
 import json
+from pathlib import Path
 
 import dagster as dg
 
@@ -10,6 +11,7 @@ from mesh_defs.contract.project import Project
 from mesh_defs.model.errors import MeshError
 from mesh_defs.orchestration.freshness import domain_freshness, freshness_limit, report_freshness
 from mesh_defs.orchestration.incidents import Round, tell
+from mesh_defs.orchestration.prune import prune
 from mesh_defs.orchestration.watch import View, Watcher
 
 LOCATION = "mesh-platform"
@@ -24,6 +26,7 @@ def platform_definitions(project: Project) -> dg.Definitions:
     watcher = Watcher(project)
     return dg.Definitions(
         sensors=[incident_sensor(watcher), freshness_sensor(watcher)],
+        schedules=[prune_schedule()],
         executor=dg.in_process_executor,
     )
 
@@ -71,6 +74,35 @@ def freshness_sensor(watcher: Watcher) -> dg.SensorDefinition:
         return dg.SkipReason("; ".join([_listed("stale", stale), *troubles]))
 
     return freshness
+
+
+def prune_schedule() -> dg.ScheduleDefinition:
+    """Return the schedule that keeps Dagster's own storage small."""
+
+    @dg.op(name="prune_storage", description="Deletes what Dagster's storage need not keep.")
+    def prune_storage(context: dg.OpExecutionContext) -> None:
+        report = prune(context.instance, Path(context.instance.root_directory))
+        context.add_output_metadata(
+            {
+                "runs": report.runs,
+                "events": report.events,
+                "check_evaluations": report.verdicts,
+                "megabytes_left": round(report.left_bytes / 1e6, 1),
+            }
+        )
+
+    @dg.job(name="mesh__prune", executor_def=dg.in_process_executor)
+    def prune_job() -> None:
+        prune_storage()
+
+    return dg.ScheduleDefinition(
+        name="mesh__prune",
+        job=prune_job,
+        cron_schedule="47 * * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Keeps Dagster's own storage small: old runs with their files, old events, old evaluations.",
+    )
 
 
 def _first_seen(view: View, cursor: str | None, now: dt.datetime) -> dict[str, dt.datetime]:

@@ -19,6 +19,9 @@ from mesh_defs.product import build
 from mesh_defs.product.sql import query_text
 from mesh_defs.store import DomainStore
 
+BuildEvent = dg.MaterializeResult[None] | dg.AssetCheckResult
+"""What the body tells Dagster of one product."""
+
 STORE_RETRIES = 3
 STORE_RETRY_SECONDS = 10
 """A store that another process holds is free again soon; no later event would ask for the product again."""
@@ -50,7 +53,7 @@ def product_asset(
         metadata=contract_metadata(contract) | _query(contract),
         automation_condition=event_product(),
     )
-    def product(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    def product(context: dg.AssetExecutionContext) -> Iterator[BuildEvent]:
         try:
             report = build(project, domain, contract)
         except StoreError as error:
@@ -58,10 +61,8 @@ def product_asset(
         except MeshError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error
         context.log.info("%s: %s rows", contract.full_name, f"{report.row_count:,}")
-        return dg.MaterializeResult(
-            metadata=product_metadata(report),
-            check_results=list(_checked(context, project, domain, contract)),
-        )
+        yield dg.MaterializeResult(metadata=product_metadata(report))
+        yield from _checked(context, project, domain, contract)
 
     return product
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +108,37 @@ def test_a_table_page_shows_its_contract(tmp_path: Path) -> None:
     assert columns["_offset"].description == "The record's offset."
     assert metadata["contract"].value == str(tmp_path / "domains/shop/streams/orders.odcs.yaml")
     assert metadata["dagster/table_name"].value == "shop.orders"
+
+
+def test_a_contract_with_promises_becomes_checks_and_schedules(tmp_path: Path) -> None:
+    """Its rules, its frequency, its schedule: on the product as on the stream."""
+    mesh = mesh_of_two(tmp_path)
+    for path in (tmp_path / "domains/sales/products/totals", tmp_path / "domains/shop/streams/orders"):
+        file = path.with_name(f"{path.name}.odcs.yaml")
+        document = json.loads(file.read_text())
+        document["slaProperties"] = [
+            {"property": "frequency", "value": 5, "unit": "min", "scheduler": "cron", "schedule": "0 6 * * *"}
+        ]
+        document["schema"][0]["quality"] = [{"metric": "rowCount", "mustBeGreaterThan": 0}]
+        file.write_text(json.dumps(document))
+    sales, shop = definitions(mesh, "sales"), definitions(mesh, "shop")
+    dg.Definitions.validate_loadable(sales)
+    assert described(sales)["sales/totals"]["checks"] == ["freshness", "row_count"]
+    assert described(shop)["shop/orders"]["checks"] == sorted([*CHECKS, "freshness", "row_count"])
+    specs = {spec.key: spec for spec in shop.resolve_all_asset_specs()}
+    assert specs[key("shop.orders")].freshness_policy == dg.FreshnessPolicy.time_window(
+        dt.timedelta(minutes=5)
+    )
+    assert schedules(sales) == {"sales__maintenance": None, "sales__totals": "0 6 * * *"}
+    assert set(schedules(shop)) == {"shop__maintenance", "shop__verification"}
+
+
+def schedules(defs: dg.Definitions) -> dict[str, str | None]:
+    """Return the schedules, all of which are on; those of the platform's own choice without their time."""
+    found = [s for s in defs.schedules or [] if isinstance(s, dg.ScheduleDefinition)]
+    assert all(s.default_status is dg.DefaultScheduleStatus.RUNNING for s in found)
+    own = ("__maintenance", "__verification")
+    return {s.name: None if s.name.endswith(own) else str(s.cron_schedule) for s in found}
 
 
 def test_an_empty_domain_loads(tmp_path: Path) -> None:
