@@ -1,0 +1,102 @@
+"""Tests of `mesh doctor`, `mesh config show` and the completion of names, on a project without a broker."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mesh_defs.scaffold import new_domain, new_project
+from tests.meshes import ROOT
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project with one domain."""
+    new_project(tmp_path / "mesh")
+    new_domain(tmp_path / "mesh", "sales")
+    return tmp_path / "mesh"
+
+
+def run(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line on a project."""
+    return subprocess.run(
+        [sys.executable, "-m", "mesh_defs.cli", "--project", str(root), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+    )
+
+
+def test_doctor_tries_every_part(root: Path) -> None:
+    """Each part has a verdict; a local Kafka that rests is a warning, no failure."""
+    done = run(root, "doctor", "--json")
+    verdicts = {verdict["part"]: verdict for verdict in json.loads(done.stdout)}
+    assert done.returncode == 0, verdicts
+    assert set(verdicts) == {
+        *("python", "extensions", "configuration", "disk", "port of the UI", "java", "jars", "port of Kafka"),
+        *("contracts", "broker main", "registry", "store sales", "daemon"),
+    }
+    assert verdicts["broker main"]["state"] == "warning"
+    assert "mesh up" in verdicts["broker main"]["do"]
+    assert "not used" in verdicts["registry"]["found"]
+
+
+def test_doctor_says_what_failed(root: Path) -> None:
+    """A contract that is refused, a broker that does not answer and a damaged store, a line each, exit code 1."""
+    (root / "domains" / "sales" / "streams" / "x.odcs.yaml").write_text("kind: nothing\n")
+    (root / "data" / "sales").mkdir(parents=True)
+    (root / "data" / "sales" / "catalog.sqlite").write_bytes(b"no database")
+    done = run(root, "doctor", MESH_BOOTSTRAP_SERVERS="127.0.0.1:1")
+    assert done.returncode == 1
+    states = {line[:16].strip(): line[18:25].strip() for line in done.stdout.splitlines()}
+    assert {part for part, state in states.items() if state == "failed"} == {
+        *("contracts", "broker main", "store sales"),
+    }
+
+
+def test_doctor_without_a_configuration(root: Path) -> None:
+    """The machine is examined all the same."""
+    (root / "mesh.toml").write_text("[msh]\n")
+    done = run(root, "doctor", "--json")
+    assert done.returncode == 1
+    assert [(v["part"], v["state"]) for v in json.loads(done.stdout)][-1] == ("configuration", "failed")
+
+
+def test_config_show_hides_secrets(root: Path) -> None:
+    """What the environment overrides is shown; passwords are not."""
+    with (root / "mesh.toml").open("a") as file:
+        file.write('[kafka.other]\n"bootstrap.servers" = "a:1"\n"sasl.password" = "${PW}"\n')
+    done = run(root, "config", "show", "--json", PW="hunter2", MESH_BOOTSTRAP_SERVERS="b:2")
+    shown = json.loads(done.stdout)
+    assert shown["kafka"]["main"] == {"bootstrap.servers": "b:2"}
+    assert shown["kafka"]["other"]["bootstrap.servers"] == "a:1"
+    assert "hunter2" not in done.stdout + run(root, "config", "show", PW="hunter2").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "found"), [("mesh ingest sa", "sales"), ("mesh doc", "doctor"), ("mesh logs ", "")]
+)
+def test_shell_completes(root: Path, words: str, found: str) -> None:
+    """Commands and the project's own names complete."""
+    done = subprocess.run(
+        [sys.executable, "-m", "mesh_defs.cli"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=root,
+        env=os.environ
+        | {
+            "PYTHONPATH": str(ROOT),
+            "_MESH_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(words.count(" ")),
+        },
+    )
+    assert done.stdout.strip() == found
+    assert done.stderr == ""
