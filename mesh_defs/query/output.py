@@ -104,7 +104,10 @@ FORMATS: dict[str, Callable[[pa.RecordBatchReader, BinaryIO], None]] = {
 
 def _rows(reader: pa.RecordBatchReader) -> Iterator[tuple[Any, ...]]:
     for batch in reader:
-        columns = [[_plain(value) for value in column.to_pylist(maps_as_pydicts="strict")] for column in batch.columns]
+        columns = [
+            [_plain(value) for value in column.to_pylist(maps_as_pydicts="strict")]
+            for column in batch.columns
+        ]
         yield from zip(*columns, strict=True)
 
 

@@ -85,7 +85,7 @@ def test_secrets_are_hidden(tmp_path: Path) -> None:
 
 def test_commands_are_shown_as_written(tmp_path: Path) -> None:
     """A variable in a command may be a secret: the shown form has its name, not its value."""
-    config = load(tmp_path, '[process.feed]\ncommand = "feed --token ${TOKEN}"', TOKEN="hunter2")
+    config = load(tmp_path, '[process.feed]\ncommand = "feed --token ${TOKEN}"', TOKEN="hunter2")  # noqa: S106
     assert config.processes["feed"].command == ("feed", "--token", "hunter2")
     assert config.shown()["process"] == {"feed": {"command": "feed --token ${TOKEN}"}}
     assert "hunter" not in repr(config)

@@ -177,3 +177,25 @@ def test_checks_of_a_run(tmp_path: Path, kafka: KafkaServer) -> None:
     assert not found["new_unknown_fields"].passed
     assert found["new_unknown_fields"].severity is dg.AssetCheckSeverity.WARN
     assert found["new_unknown_fields"].description == "Not in the contract: coupon (1)"
+
+
+def test_a_product_is_checked_by_its_run(tmp_path: Path, kafka: KafkaServer) -> None:
+    """A rule of a product is evaluated when the product is computed."""
+    mesh = MeshFolder(tmp_path / "mesh", kafka.bootstrap)
+    declare(mesh, kafka.topic())
+    path = mesh.product(
+        "shop.counted",
+        "SELECT count(*) AS things FROM shop.things",
+        [{"name": "things", "logicalType": "integer", "quality": [{"metric": "nullValues", "mustBe": 1}]}],
+    )
+    document = json.loads(path.read_text())
+    document["slaProperties"] = [{"property": "frequency", "value": 1, "unit": "h"}]
+    path.write_text(json.dumps(document))
+    mesh.ingest("shop")
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = execute(mesh, "shop", ["counted"], instance)
+    assert done.success
+    assert {e.check_name: e.passed for e in done.get_asset_check_evaluations()} == {
+        "null_values_things": False,
+        "freshness": True,
+    }
