@@ -7,13 +7,15 @@ source gives no arrival times with a time zone, so a flight arrives when its min
 
 Deterministic: the same months and seed give the same events, in the same order, on the same partitions. Each record
 carries its number (`ce_sequence`) and what it is part of (`ce_replay`); a replay that was interrupted, or killed, goes
-on behind the last record of each partition.
+on behind the last record of each partition. A second replay takes over from one that runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
+import os
 import signal
 import sys
 import tempfile
@@ -35,8 +37,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mesh_defs.broker import Broker, connection_for
 from mesh_defs.contract.project import Project, find_project
 from mesh_defs.model.errors import BrokerError, ConfigError, MeshError
+from mesh_defs.store import FileLock
 
 SOURCE = "https://example.org/nycflights13"
+
+TAKE_OVER_SECONDS = 90.0
+"""How long a replay that was asked to stop may take to hand over what it has produced."""
 
 NAMESPACE = uuid.UUID("6f5b4b0e-7b0c-5d57-9a53-0d3c9f0a2013")
 
@@ -135,18 +141,50 @@ def source_folder() -> Path:
 
 
 def resume_points(broker: Broker, topic: str, replay: str) -> dict[int, int]:
-    """Return for each partition the number of the last event of this replay, -1 where there is none."""
+    """Return for each partition the number of the last event of this replay, -1 where there is none.
+
+    The whole topic is read, a second or so for a million records: other replays may stand behind this one.
+    """
     partitions = broker.partitions(topic)
-    marks = broker.watermarks(topic, partitions)
     points = dict.fromkeys(partitions, -1)
-    ranges = {p: (m.end - 1, m.end) for p, m in marks.items() if m.end > m.low}
+    ranges = {p: (m.low, m.end) for p, m in broker.watermarks(topic, partitions).items()}
+    mark = ("ce_replay", replay.encode())
     with broker.reader(topic, ranges) as reader:
         while not reader.done:
-            for raw in reader.read(len(ranges)):
-                headers = dict(raw.headers[-1] or [])
-                if headers.get("ce_replay") == replay.encode():
-                    points[raw.partition] = int(headers.get("ce_sequence") or b"-1")
+            for raw in reader.read():
+                ours = next((h for h in reversed(raw.headers) if h and mark in h), None)
+                if ours is not None:
+                    points[raw.partition] = int(dict(ours)["ce_sequence"] or b"-1")
     return points
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Be the only replay of the mesh: one that runs already is asked to stop, and this one goes on behind it.
+
+    Raises:
+        ConfigError: It does not stop.
+    """
+    lock = FileLock(folder / "replay.lock", purpose="replay")
+    deadline = time.monotonic() + TAKE_OVER_SECONDS
+    asked: int | None = None
+    while not lock.try_acquire():
+        holder = lock.holder()
+        if holder is not None and holder.pid != asked:
+            asked = holder.pid
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(asked, signal.SIGTERM)
+        if time.monotonic() > deadline:
+            raise ConfigError(
+                cannot="replay the flights",
+                why=f"another replay ({holder}) runs and does not stop",
+                do="stop that process",
+            )
+        threading.Event().wait(0.1)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class Pace:
@@ -244,7 +282,7 @@ def replay(options: argparse.Namespace) -> None:
     pace = Pace(options.speed, stop)
     name = f"{options.months[0]}-{options.months[1]}/{options.seed}"
     connection = connection_for(project.config, contract.server, host=contract.server_host)
-    with Broker(connection) as broker, _progress() as progress:
+    with alone(project.config.data / "run"), Broker(connection) as broker, _progress() as progress:
         points = resume_points(broker, contract.topic, name)
         bar = progress.add_task("replay", total=None)
         delivery = Delivery(broker)

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from mesh_defs.broker import free_port
-from tests.conftest import wait_for
+from tests.conftest import KafkaServer, wait_for
 from tests.meshes import ROOT
 
 sys.path.insert(0, str(ROOT / "domains"))
@@ -152,3 +152,23 @@ def test_the_replay_is_deterministic_and_in_event_time_order() -> None:
     other = next(events((2, 2), 8))
     assert other.value != first[0].value
     assert other.key == first[0].key
+
+
+def test_a_second_replay_takes_over_from_the_first(tmp_path: Path, kafka: KafkaServer) -> None:
+    """A slow one, as `mesh up` runs it, then a fast one: together each event once; a third finds nothing to do."""
+    environment = os.environ | {
+        "MESH_DATA": str(tmp_path),
+        "MESH_BOOTSTRAP_SERVERS": kafka.bootstrap,
+        "PYTHONPATH": str(ROOT),
+    }
+    mesh = [sys.executable, "-m", "mesh_defs.cli", "--project", str(ROOT)]
+    replay = [*mesh, "process", "run", "replay", "--", "--months", "1", "--speed"]
+    subprocess.run([*mesh, "topics", "apply"], env=environment, check=True)
+    topic = "operations.flight_events.v1"
+    with subprocess.Popen([*replay, "100000"], env=environment) as slow:
+        wait_for(lambda: kafka.high_watermark(topic, 0) > 0, "the slow replay has begun")
+        subprocess.run([*replay, "max"], env=environment, check=True, timeout=300)
+        assert slow.wait(timeout=60) == 0
+    subprocess.run([*replay, "max"], env=environment, check=True, timeout=300)
+    assert kafka.high_watermark(topic, 0) + kafka.high_watermark(topic, 1) == 80_406
+    kafka.delete_topic(topic)
