@@ -7,6 +7,7 @@ from dataclasses import asdict
 import typer
 
 from mesh_defs.cli.app import FAILED, JsonOption, domains_of, print_json, print_table, project_of, say
+from mesh_defs.ingest.status import PartitionStatus
 from mesh_defs.ingest.status import status as domain_status
 
 
@@ -18,28 +19,33 @@ def status(context: typer.Context, *, as_json: JsonOption = False) -> None:
     project = project_of(context)
     domains = domains_of(project)
     lines = [line for domain in domains.values() for line in domain_status(project, domain)]
+    broken = [name for name in project.domain_names() if name not in domains]
     if as_json:
         print_json([asdict(line) for line in lines])
     else:
-        columns = ["stream", "partition", "epoch", "next", "end", "lag", "last commit", "state"]
-        print_table(
-            columns,
-            (
-                (
-                    f"{s.domain}.{s.stream}",
-                    s.partition,
-                    s.epoch,
-                    s.next_offset,
-                    s.end_offset,
-                    s.lag,
-                    s.last_commit_at,
-                    s.state,
-                )
-                for s in lines
-            ),
-            empty="no stream is declared",
-        )
+        print_table(COLUMNS, [*map(_row, lines), *map(_broken, broken)], empty="no stream is declared")
         for message in dict.fromkeys(line.error for line in lines if line.error):
             say(f"mesh: {message}")
-    if len(domains) < len(project.domain_names()):
+    if broken:
         raise typer.Exit(FAILED)
+
+
+COLUMNS = ("stream", "partition", "epoch", "next", "end", "lag", "last commit", "state")
+
+
+def _row(line: PartitionStatus) -> tuple[object, ...]:
+    return (
+        f"{line.domain}.{line.stream}",
+        line.partition,
+        line.epoch,
+        line.next_offset,
+        line.end_offset,
+        line.lag,
+        line.last_commit_at,
+        line.state,
+    )
+
+
+def _broken(domain: str) -> tuple[object, ...]:
+    """Return the line of a domain whose contracts cannot be read; the reason stands on standard error."""
+    return (f"{domain}.*", *[None] * (len(COLUMNS) - 2), "broken")

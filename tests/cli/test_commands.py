@@ -150,6 +150,11 @@ def test_a_broken_domain_leaves_the_others_working(shop: tuple[MeshFolder, str])
     assert done.returncode == 1
     assert "nope" in done.stderr
     assert sum(line["row_count"] for line in json.loads(done.stdout)) == 2
+    status = mesh.cli("status", check=False)
+    assert status.returncode == 1
+    assert any(
+        line.split()[:1] == ["bad.*"] and line.split()[-1] == "broken" for line in status.stdout.splitlines()
+    )
 
 
 @pytest.mark.parametrize(
