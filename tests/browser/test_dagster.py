@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
@@ -11,6 +12,8 @@ from tests.conftest import KafkaServer
 from tests.orchestration.mesh_of_two import order
 
 Picture = Callable[[str], None]
+
+ALL_PASSED = re.compile(r"^(\d+) / \1 Passed$")
 
 OPEN = "/asset-groups?expanded=global%40global%3Ashop%2Cglobal%40global%3Asales"
 """The graph with both domains opened."""
@@ -36,7 +39,7 @@ def test_the_graph_leads_from_topic_to_product(dagster: Dagster, page: Page, pic
         expect(graph.get_by_text(name, exact=True)).to_be_visible()
     for kind in ("Kafka", "DuckLake", "SQL"):
         expect(graph.get_by_text(kind, exact=True).first).to_be_visible()
-    expect(graph.get_by_text("2 / 2 Passed").first).to_be_visible()
+    expect(graph.get_by_text(ALL_PASSED).first).to_be_visible()
     expect(graph.get_by_text("Materialized", exact=True).first).to_be_visible()
     picture("graph")
 
@@ -44,9 +47,16 @@ def test_the_graph_leads_from_topic_to_product(dagster: Dagster, page: Page, pic
 def test_sensors_are_on(dagster: Dagster, page: Page, picture: Picture) -> None:
     """Nobody has to switch anything on."""
     page.goto(dagster.url("/automation"))
-    for sensor in ("shop__ingest", "sales__products"):
-        expect(page.get_by_role("link", name=sensor)).to_be_visible()
-    expect(page.get_by_role("checkbox", checked=True)).to_have_count(2)
+    automations = (
+        "shop__ingest",
+        "sales__products",
+        "shop__maintenance",
+        "shop__verification",
+        "sales__maintenance",
+    )
+    for name in automations:
+        expect(page.get_by_role("link", name=name)).to_be_visible()
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(len(automations))
     picture("automation")
 
 

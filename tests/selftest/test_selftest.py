@@ -6,9 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import pytest
 
 from mesh_defs.selftest.child import open_project
 from mesh_defs.selftest.events import PARTITIONS, Produced, is_bad, is_tombstone
@@ -16,9 +19,15 @@ from mesh_defs.selftest.judge import judge
 from tests.meshes import ROOT
 
 
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """A folder with a short name: the path of a Unix socket below it may have 100 characters or so."""
+    with tempfile.TemporaryDirectory(prefix="st-") as name:
+        yield Path(name)
+
+
 def selftest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `mesh selftest` with its scratch folders below a folder, in an environment that must not matter."""
-    folder.mkdir()
     environment = {"TMPDIR": str(folder), "MESH_BOOTSTRAP_SERVERS": "127.0.0.1:1", "PYTHONPATH": str(ROOT)}
     return subprocess.run(
         [sys.executable, "-m", "mesh_defs.cli", "selftest", *arguments],
@@ -30,9 +39,9 @@ def selftest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_everything_holds_and_the_judge_would_notice(tmp_path: Path) -> None:
+def test_everything_holds_and_the_judge_would_notice(scratch: Path) -> None:
     """A few kills lose nothing; with other expectations the same store would be found wrong, record by record."""
-    done = selftest(tmp_path / "tmp", "--kills", "3", "--json", "--keep")
+    done = selftest(scratch, "--kills", "3", "--json", "--keep")
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout)
     wrong = {name: found[name] for name in ("lost", "twice", "altered", "foreign", "backwards")}
@@ -51,12 +60,12 @@ def test_everything_holds_and_the_judge_would_notice(tmp_path: Path) -> None:
     assert verdict.lost + verdict.altered + verdict.foreign > 0, "these are not the coordinates"
 
 
-def test_without_keep_nothing_is_left(tmp_path: Path) -> None:
+def test_without_keep_nothing_is_left(scratch: Path) -> None:
     """The page is for people, and the scratch folder is gone."""
-    done = selftest(tmp_path / "tmp", "--kills", "0")
+    done = selftest(scratch, "--kills", "0")
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("Self-test: everything holds.")
-    assert [path.name for path in (tmp_path / "tmp").iterdir() if path.name.startswith("mesh-")] == []
+    assert [path.name for path in scratch.iterdir() if path.name.startswith("mesh-")] == []
 
 
 def test_known_events_are_of_three_kinds() -> None:
