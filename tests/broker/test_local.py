@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -187,3 +188,13 @@ def test_a_broker_that_cannot_start_says_where_to_look(tmp_path: Path) -> None:
         local.start()
     assert local.status().running is False
     assert "code 1" in str(raised.value)
+
+
+def test_a_new_cluster_id_never_looks_like_an_option(
+    local: LocalKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An id drawn with a dash in front is drawn again: the storage tool would take it for an option."""
+    drawn = [uuid.UUID(bytes=bytes([first]) + bytes(range(15))) for first in (0xF8, 0xFB, 0x00)]
+    monkeypatch.setattr("mesh_defs.broker.local.formatting.uuid.uuid4", lambda: drawn.pop(0))
+    assert local.start().running
+    assert drawn == []

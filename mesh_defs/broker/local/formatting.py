@@ -32,7 +32,7 @@ def format_data(folder: KafkaFolder, jars: Sequence[Path], log_file: Path) -> st
     """
     scratch = folder.path / "formatting"
     shutil.rmtree(scratch, ignore_errors=True)
-    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
+    cluster_id = _new_cluster_id()
     write_properties(
         folder.properties,
         server_properties(data=scratch, port=_ANY_PORT, controller_port=_ANOTHER_PORT, extra={}),
@@ -50,3 +50,14 @@ def format_data(folder: KafkaFolder, jars: Sequence[Path], log_file: Path) -> st
         raise start_error(f"its data cannot be formatted (code {done.returncode})", log_file)
     scratch.replace(folder.data)
     return cluster_id
+
+
+def _new_cluster_id() -> str:
+    """Return a cluster id, drawn as Kafka's `Uuid.randomUuid` draws one: never with a dash in front.
+
+    Kafka's storage tool takes an id such as `-aB...` for one of its options.
+    """
+    while True:
+        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
+        if not cluster_id.startswith("-"):
+            return cluster_id
