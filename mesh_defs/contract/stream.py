@@ -132,10 +132,7 @@ def _encoding(format_: str, head: Head, path: Path, report: Report) -> dict[str,
     default = Framing.NONE if format_ == "json" else Framing.CONFLUENT
     framing = head.custom.get("framing", default)
     nodes = head.custom.nodes
-    if format_ == "json" and framing is not Framing.NONE:
-        message = f"not supported yet: framing {framing} before JSON"
-        report.error(nodes["framing"], "not-supported-yet", message)
-    if format_ == "protobuf" and framing is Framing.SINGLE_OBJECT:
+    if format_ in ("json", "protobuf") and framing is Framing.SINGLE_OBJECT:
         report.error(nodes["framing"], "value", "framing single_object is Avro's own; say confluent or none")
     file = head.custom.get("schema")
     if file is not None and format_ in FORMATS:

@@ -3,5 +3,13 @@
 from mesh_defs.decode.decoder import Decoder, decoder_for
 from mesh_defs.decode.hashing import content_hash
 from mesh_defs.decode.letters import dead_letters_table
+from mesh_defs.decode.schemas import RegisteredSchema, WriterSchemas
 
-__all__ = ["Decoder", "content_hash", "dead_letters_table", "decoder_for"]
+__all__ = [
+    "Decoder",
+    "RegisteredSchema",
+    "WriterSchemas",
+    "content_hash",
+    "dead_letters_table",
+    "decoder_for",
+]

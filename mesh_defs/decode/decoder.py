@@ -13,27 +13,41 @@ from mesh_defs.decode.columns.base import scattered
 from mesh_defs.decode.envelope.cloudevents import CloudEvents
 from mesh_defs.decode.envelope.opened import NoEnvelope, Opened, Opener
 from mesh_defs.decode.json.codec import JsonCodec
+from mesh_defs.decode.json.framed import FramedJson
 from mesh_defs.decode.payload import PayloadCodec, Payloads
 from mesh_defs.decode.platform import FIRST_MILLISECOND, LAST_MILLISECOND, PlatformColumns, Rows
 from mesh_defs.decode.refusal import Refusal
+from mesh_defs.decode.schemas import WriterSchemas
 from mesh_defs.model.errors import ContractError
 from mesh_defs.model.records import DeadLetter, RawBatch, Stage, TypedBatch
 
 
-def decoder_for(contract: StreamContract) -> Decoder:
+def decoder_for(contract: StreamContract, schemas: WriterSchemas | None = None) -> Decoder:
     """Return the decoder of a stream.
+
+    Args:
+        contract: The stream's.
+        schemas: The registry that holds the writers' schemas, where the mesh has one.
 
     Raises:
         ContractError: The contract asks for what is not supported.
     """
-    if contract.format != "json":
-        raise _unsupported(contract, f"format {contract.format}", "format: json")
-    if contract.framing != "none":
-        raise _unsupported(contract, f"framing {contract.framing} of JSON", "framing: none")
     if contract.envelope is Envelope.DEBEZIUM:
         raise _unsupported(contract, "the envelope debezium", "envelope: none or cloudevents")
     envelope = CloudEvents() if contract.envelope is Envelope.CLOUDEVENTS else NoEnvelope()
-    return Decoder(contract, envelope, JsonCodec(contract))
+    return Decoder(contract, envelope, _codec(contract, schemas))
+
+
+def _codec(contract: StreamContract, schemas: WriterSchemas | None) -> PayloadCodec:
+    match contract.format, contract.framing:
+        case "json", "none":
+            return JsonCodec(contract)
+        case "json", "confluent":
+            return FramedJson(JsonCodec(contract), schemas)
+        case "json", framing:
+            raise _unsupported(contract, f"framing {framing} of JSON", "framing: none or confluent")
+        case format_, _:
+            raise _unsupported(contract, f"format {format_}", "format: json")
 
 
 def _unsupported(contract: StreamContract, what: str, instead: str) -> ContractError:
@@ -71,7 +85,7 @@ class Decoder:
         opened.refused.update(_bad_timestamps(batch.timestamps))
         plain = not opened.refused and None not in opened.payloads
         positions = None if plain else _payload_positions(opened)
-        payloads = self._codec.decode(_picked(opened.payloads, positions))
+        payloads = self._codec.decode(_picked(opened.payloads, positions), _picked(opened.headers, positions))
         refused = opened.refused | {
             position if positions is None else positions[position]: refusal
             for position, refusal in payloads.refused.items()
@@ -110,6 +124,9 @@ def _rows(
     if payloads.unknown:
         by_record = {positions[i] if positions else i: text for i, text in payloads.unknown.items()}
         unknown = [by_record.get(i) for i in (range(len(batch)) if kept is None else kept)]
+    ids = None
+    if payloads.schema_ids is not None:
+        ids = _spread(payloads.schema_ids, positions, len(batch))
     return Rows(
         topic=batch.topic,
         partition=batch.partition,
@@ -124,7 +141,18 @@ def _rows(
         times=opened.times
         if opened.times is None or kept is None
         else opened.times.take(pa.array(kept, pa.int64())),
+        schema_ids=None if ids is None else _picked(ids, kept),
     )
+
+
+def _spread(ids: Sequence[int | None], positions: list[int] | None, count: int) -> Sequence[int | None]:
+    """Return the schema ids of all records, those without a payload included."""
+    if positions is None:
+        return ids
+    spread: list[int | None] = [None] * count
+    for position, schema_id in zip(positions, ids, strict=True):
+        spread[position] = schema_id
+    return spread
 
 
 def _bad_timestamps(timestamps: Sequence[int]) -> dict[int, Refusal]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from mesh_defs.decode.columns.base import Array
 from mesh_defs.decode.refusal import Refusal
+from mesh_defs.model.records import Headers
 
 
 @dataclass(slots=True, kw_only=True)
@@ -19,17 +21,46 @@ class Payloads:
         refused: By the payload's position.
         unknown: By the payload's position, JSON text of what the contract does not name.
         unknown_fields: How many payloads carried each unknown field's path, refused ones included.
+        schema_ids: The registry's number of each payload's schema, by the payload's position, None where its
+            frame names none; or None where no frame does.
     """
 
     columns: list[Array] = field(default_factory=list)
     refused: dict[int, Refusal] = field(default_factory=dict)
     unknown: dict[int, str] = field(default_factory=dict)
     unknown_fields: Counter[str] = field(default_factory=Counter)
+    schema_ids: Sequence[int | None] | None = None
+
+    def placed(
+        self, positions: Sequence[int], refused: dict[int, Refusal], schema_ids: Sequence[int | None]
+    ) -> Payloads:
+        """Return the same, seen from a larger batch of which these payloads are a part.
+
+        Args:
+            positions: Of these payloads in the larger batch, ascending.
+            refused: The others, by their position in the larger batch.
+            schema_ids: Of the larger batch.
+        """
+        return Payloads(
+            columns=self.columns,
+            refused=refused | {positions[i]: refusal for i, refusal in self.refused.items()},
+            unknown={positions[i]: text for i, text in self.unknown.items()},
+            unknown_fields=self.unknown_fields,
+            schema_ids=schema_ids,
+        )
 
 
 class PayloadCodec(Protocol):
     """One serialisation of a contract's columns."""
 
-    def decode(self, values: list[bytes]) -> Payloads:
-        """Return the columns of the payloads; each is one element of them, or refused."""
+    def decode(self, values: Sequence[bytes], headers: Sequence[Headers | None]) -> Payloads:
+        """Return the columns of the payloads; each is one element of them, or refused.
+
+        Args:
+            values: The payloads, with their frames.
+            headers: Each record's, since a frame may stand there.
+
+        Raises:
+            RegistryError: The schemas cannot be had; nothing is known about the payloads.
+        """
         ...

@@ -35,6 +35,7 @@ class Rows:
         tombstones: Which rows are tombstones, or None where none is.
         unknown: What the contract does not name, or None where nothing is left over in any row.
         times: The event times that the envelope tells, or None where it tells none.
+        schema_ids: The registry's numbers of the payloads' schemas, or None where no frame names one.
     """
 
     topic: str
@@ -48,6 +49,7 @@ class Rows:
     tombstones: Sequence[bool] | None = None
     unknown: Sequence[str | None] | None = None
     times: Array | None = None
+    schema_ids: Sequence[int | None] | None = None
 
 
 class PlatformColumns:
@@ -88,7 +90,7 @@ class PlatformColumns:
             self._event_id(rows, offsets, gone),
             self._event_time(rows, timestamps, gone),
             pa.repeat(pa.scalar(epoch, pa.int32()), count),
-            pa.nulls(count, pa.int32()),
+            pa.nulls(count, pa.int32()) if rows.schema_ids is None else pa.array(rows.schema_ids, pa.int32()),
             pa.repeat(pa.scalar(ingested_at, INSTANT), count),
             pa.repeat(pa.scalar(value=False), count) if gone is None else gone,
             pa.nulls(count, pa.string()) if rows.unknown is None else pa.array(rows.unknown, pa.string()),

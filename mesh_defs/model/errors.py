@@ -12,6 +12,10 @@
     │   ├── OffsetsLostError         retention passed the next offset
     │   ├── OffsetsRegressedError    the broker's end lies before the next offset
     │   └── ShortReadError           a bounded read ended before its end
+    ├── RegistryError
+    │   ├── RegistryUnavailableError the schema registry does not answer in time, or refuses to
+    │   ├── UnknownSchemaError       the registry knows no schema of that id
+    │   └── SchemaChangedError       an id means another schema than it did before
     ├── StoreError
     │   ├── FencedError              another writer moved the partitions of this commit
     │   ├── StoreLockedError         another process holds the writer's lane
@@ -120,6 +124,22 @@ class OffsetsRegressedError(BrokerError):
 
 class ShortReadError(BrokerError):
     """A bounded read ended before its end."""
+
+
+class RegistryError(MeshError):
+    """The schema registry refused, or said something that cannot be accepted."""
+
+
+class RegistryUnavailableError(RegistryError):
+    """The schema registry does not answer in time, or refuses to: what is missing may be had later."""
+
+
+class UnknownSchemaError(RegistryError):
+    """The registry answers that it knows no schema of that id, also after its retries."""
+
+
+class SchemaChangedError(RegistryError):
+    """An id of the registry means another schema than it did before: ids are for ever."""
 
 
 class StoreError(MeshError):

@@ -95,7 +95,6 @@ def test_custom_properties_are_carried(
         ({"load": "snapshot"}, "load is of no use for a stream, only for a stream at rest"),
         ({"schema": "x.avsc"}, "schema is of no use for format json"),
         ({"eventType": "x"}, "eventType belongs to the schema object"),
-        ({"framing": "confluent"}, "not supported yet: framing confluent before JSON"),
         ({"history": "airports"}, "not supported yet: history"),
         ({"eventTypeFrom": "type"}, "not supported yet: several event types"),
     ],

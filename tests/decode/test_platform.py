@@ -153,8 +153,8 @@ def test_an_impossible_timestamp_is_a_dead_letter(timestamp: int) -> None:
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        ({"format": "avro"}, "format avro"),
-        ({"framing": "confluent"}, "framing confluent"),
+        ({"format": "protobuf"}, "format protobuf"),
+        ({"framing": "single_object"}, "framing single_object"),
         ({"envelope": Envelope.DEBEZIUM}, "envelope debezium"),
         ({"event_id": "nothing"}, "eventId names nothing"),
         ({"event_time": "nothing"}, "eventTime names nothing"),

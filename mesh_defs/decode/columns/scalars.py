@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mesh_defs.contract.physical import MAX_PRECISION
 from mesh_defs.contract.types import ColumnType, Kind
 from mesh_defs.decode.columns.base import Array, Check, Converter
 from mesh_defs.decode.columns.patterns import DECIMAL, UUID
@@ -92,7 +93,9 @@ def _decimal(raw: msgspec.Raw) -> Decimal | None:
         raise Refusal("type", "expected a number, or a string that holds one")
     if not DECIMAL.fullmatch(text):
         raise Refusal("format", "the text is no number as JSON writes it")
-    return Decimal(text.decode())
+    number = Decimal(text.decode())
+    # Arrow counts zeros at the end of a fraction as digits.
+    return number if len(text) <= MAX_PRECISION else number.normalize(Context(prec=len(text)))
 
 
 def _characters(text: bytes) -> bytes:

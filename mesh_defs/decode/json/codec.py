@@ -15,6 +15,7 @@ from mesh_defs.decode.json.unknown import NOTHING, leftover_of
 from mesh_defs.decode.json.verdicts import REFUSED, verdict
 from mesh_defs.decode.payload import Payloads
 from mesh_defs.decode.refusal import Refusal
+from mesh_defs.model.records import Headers
 
 _Record = msgspec.Struct | None
 
@@ -35,8 +36,9 @@ class JsonCodec:
         self._leftover = leftover_of(columns)
         self._keep = contract.on_unknown_field is OnUnknownField.KEEP
 
-    def decode(self, values: list[bytes]) -> Payloads:
+    def decode(self, values: Sequence[bytes], headers: Sequence[Headers | None]) -> Payloads:
         """Return the columns of the documents; each is one element of them, or refused."""
+        del headers
         payloads = Payloads()
         records = self._documents(values, payloads)
         if payloads.refused:
@@ -52,7 +54,7 @@ class JsonCodec:
                 payloads.unknown.pop(index, None)
         return payloads
 
-    def _documents(self, values: list[bytes], payloads: Payloads) -> list[_Record]:
+    def _documents(self, values: Sequence[bytes], payloads: Payloads) -> list[_Record]:
         """Return the decoded documents, None for a refused one."""
         records: list[_Record] = []
         decoded = map(self._strict, values)

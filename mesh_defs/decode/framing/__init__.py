@@ -1,0 +1,6 @@
+"""What stands before a payload and names its schema."""
+
+from mesh_defs.decode.framing.confluent import Confluent
+from mesh_defs.decode.framing.frames import Frame, Frames, Framing, NoFraming
+
+__all__ = ["Confluent", "Frame", "Frames", "Framing", "NoFraming"]
