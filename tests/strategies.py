@@ -18,6 +18,14 @@ _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - a wall clock, as Hypothesis d
 _DAY = dt.timedelta(days=1)
 _FIRST, _LAST = dt.datetime.min + _DAY, dt.datetime.max - _DAY  # noqa: DTZ901
 
+_TICKS = {
+    TimeEncoding.EPOCH_S: (dt.timedelta(seconds=1), ""),
+    TimeEncoding.EPOCH_MS: (dt.timedelta(milliseconds=1), ""),
+    TimeEncoding.EPOCH_US: (dt.timedelta(microseconds=1), ""),
+    TimeEncoding.EPOCH_NS: (dt.timedelta(microseconds=1), "000"),
+}
+"""What each counts, and the digits behind the count that microseconds do not have."""
+
 _INTEGERS = {Kind.BIGINT: 63, Kind.INT: 31, Kind.SMALLINT: 15}
 _SIMPLE = (
     Kind.BIGINT,
@@ -91,7 +99,7 @@ def column_types(draw: st.DrawFn, depth: int = 2) -> ColumnType:
         precision = draw(st.integers(1, 38))
         return ColumnType(kind=kind, precision=precision, scale=draw(st.integers(0, precision)))
     if kind is Kind.TIMESTAMP:
-        encoding = draw(st.sampled_from(TimeEncoding))
+        encoding = draw(st.sampled_from([*_TICKS, TimeEncoding.RFC3339]))
         zoned = encoding is not TimeEncoding.RFC3339 or draw(st.booleans())
         return ColumnType(kind=kind, encoding=encoding, timezone=zoned)
     if kind is Kind.OBJECT:
@@ -171,14 +179,12 @@ def written_keys(type_: ColumnType) -> st.SearchStrategy[Written]:
 def written_timestamps(draw: st.DrawFn, type_: ColumnType) -> Written:
     """Timestamps of all encodings, of any offset, with fractions of one to nine digits."""
     moment = draw(st.datetimes(_FIRST, _LAST))
-    if type_.encoding is TimeEncoding.EPOCH_MS:
-        moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-        count = (moment - _EPOCH) // dt.timedelta(milliseconds=1)
-        return Written(str(count), moment.replace(tzinfo=dt.UTC))
-    if type_.encoding is TimeEncoding.EPOCH_S:
-        moment = moment.replace(microsecond=0)
-        count = (moment - _EPOCH) // dt.timedelta(seconds=1)
-        return Written(str(count), moment.replace(tzinfo=dt.UTC))
+    if type_.encoding in _TICKS:
+        tick, digits = _TICKS[type_.encoding]
+        if digits:  # nanoseconds of 64 bits end in 2262
+            moment = draw(st.datetimes(dt.datetime(1700, 1, 1), dt.datetime(2262, 1, 1)))  # noqa: DTZ001
+        count = (moment - _EPOCH) // tick
+        return Written(f"{count}{digits if count else ''}", (_EPOCH + count * tick).replace(tzinfo=dt.UTC))
     spelled = moment.isoformat(timespec=draw(st.sampled_from(["microseconds", "auto"])))
     if "." in spelled:
         spelled += "0" * draw(st.integers(0, 3))

@@ -30,8 +30,8 @@ def describe_type(type_: ColumnType) -> str:
         text = f"decimal({type_.precision},{type_.scale})"
     elif type_.kind is Kind.TIMESTAMP and not type_.timezone:
         text = "timestamp without offset"
-    elif type_.kind is Kind.TIMESTAMP and type_.encoding is not TimeEncoding.RFC3339:
-        text = f"timestamp ({type_.encoding})"
+    elif type_.encoding is not TimeEncoding.RFC3339:
+        text = f"{type_.kind} ({type_.encoding})"
     elif type_.kind is Kind.OBJECT:
         fields = ", ".join(f"{field.name} {describe_type(field.type)}" for field in type_.fields)
         text = f"object ({fields})"

@@ -15,7 +15,8 @@ from mesh_defs.contract.types import ColumnType, Kind, Limits, TimeEncoding
 
 SUPPORTED: Final = (
     "int, smallint, bigint, float, double, decimal(p,s), string, varchar(n), bytes, uuid, boolean, date, time, "
-    "timestamp, epoch_ms, epoch_s, object, json, map<K,V>, array"
+    "timestamp, epoch_s, epoch_ms, epoch_us, epoch_ns, epoch_d, time_ms, time_us, time_ns, object, json, "
+    "map<K,V>, array"
 )
 MAX_PRECISION: Final = 38
 _MAX_NESTING: Final = 8
@@ -28,6 +29,8 @@ _FLOAT = ColumnType(kind=Kind.FLOAT)
 _STRING = ColumnType(kind=Kind.STRING)
 _BYTES = ColumnType(kind=Kind.BYTES)
 _TIMESTAMP = ColumnType(kind=Kind.TIMESTAMP)
+_DATE = ColumnType(kind=Kind.DATE)
+_TIME = ColumnType(kind=Kind.TIME)
 _JSON = ColumnType(kind=Kind.JSON)
 
 _WHOLE: Final = {
@@ -60,13 +63,20 @@ _NAMES: Final[Mapping[str, Mapping[str, ColumnType]]] = {
         "uuid": ColumnType(kind=Kind.UUID),
     },
     "boolean": {"boolean": ColumnType(kind=Kind.BOOLEAN), "bool": ColumnType(kind=Kind.BOOLEAN)},
-    "date": {"date": ColumnType(kind=Kind.DATE)},
-    "time": {"time": ColumnType(kind=Kind.TIME)},
+    "date": {"date": _DATE, "epoch_d": replace(_DATE, encoding=TimeEncoding.EPOCH_D)},
+    "time": {
+        "time": _TIME,
+        "time_ms": replace(_TIME, encoding=TimeEncoding.TIME_MS),
+        "time_us": replace(_TIME, encoding=TimeEncoding.TIME_US),
+        "time_ns": replace(_TIME, encoding=TimeEncoding.TIME_NS),
+    },
     "timestamp": {
         "timestamp": _TIMESTAMP,
         "timestamptz": _TIMESTAMP,
-        "epoch_ms": replace(_TIMESTAMP, encoding=TimeEncoding.EPOCH_MS),
         "epoch_s": replace(_TIMESTAMP, encoding=TimeEncoding.EPOCH_S),
+        "epoch_ms": replace(_TIMESTAMP, encoding=TimeEncoding.EPOCH_MS),
+        "epoch_us": replace(_TIMESTAMP, encoding=TimeEncoding.EPOCH_US),
+        "epoch_ns": replace(_TIMESTAMP, encoding=TimeEncoding.EPOCH_NS),
     },
     "object": {"object": _JSON, "struct": _JSON, "json": _JSON},
 }

@@ -32,11 +32,20 @@ class Kind(StrEnum):
 
 
 class TimeEncoding(StrEnum):
-    """How a timestamp is written on the wire."""
+    """How a moment is written on the wire: as text, or as a count.
+
+    The counts `epoch_*` begin with 1970, in UTC (of a date, whole days), `time_*` with midnight.
+    """
 
     RFC3339 = "rfc3339"
-    EPOCH_MS = "epoch_ms"
     EPOCH_S = "epoch_s"
+    EPOCH_MS = "epoch_ms"
+    EPOCH_US = "epoch_us"
+    EPOCH_NS = "epoch_ns"
+    EPOCH_D = "epoch_d"
+    TIME_MS = "time_ms"
+    TIME_US = "time_us"
+    TIME_NS = "time_ns"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +90,7 @@ class ColumnType:
         precision: Digits in all, for decimals.
         scale: Digits behind the point, for decimals.
         timezone: For timestamps: True is an instant (TIMESTAMPTZ), False a wall clock (TIMESTAMP).
-        encoding: For timestamps: how the wire writes them.
+        encoding: For timestamps, dates and times: how the wire writes them.
         fields: The fields of an object.
         item: The element of an array; its `required` says whether elements may be null.
         key: The key type of a map.

@@ -14,6 +14,12 @@ from tests.decode.builders import column, letter, rows, stream
 
 _MS = {"encoding": TimeEncoding.EPOCH_MS}
 _S = {"encoding": TimeEncoding.EPOCH_S}
+_US = {"encoding": TimeEncoding.EPOCH_US}
+_NS = {"encoding": TimeEncoding.EPOCH_NS}
+_DAYS = {"encoding": TimeEncoding.EPOCH_D}
+_DAY_MS = {"encoding": TimeEncoding.TIME_MS}
+_DAY_US = {"encoding": TimeEncoding.TIME_US}
+_DAY_NS = {"encoding": TimeEncoding.TIME_NS}
 _WALL = {"timezone": False}
 _MONEY = {"precision": 5, "scale": 2}
 _UUID = "197f2df9-e2c3-4ac6-891c-19160ec8b1c2"
@@ -54,6 +60,15 @@ def _naive(*parts: int) -> dt.datetime:
         (Kind.TIMESTAMP, _WALL, '"2020-01-01T00:00:00"', _naive(2020, 1, 1)),
         (Kind.TIMESTAMP, _MS, "-1", _utc(1969, 12, 31, 23, 59, 59, 999_000)),
         (Kind.TIMESTAMP, _S, "253402300799", _utc(9999, 12, 31, 23, 59, 59)),
+        (Kind.TIMESTAMP, _US, "-62135596800000000", _utc(1, 1, 1)),
+        (Kind.TIMESTAMP, _US, "1559033904863841", _utc(2019, 5, 28, 8, 58, 24, 863_841)),
+        (Kind.TIMESTAMP, _NS, "1559033904863841000", _utc(2019, 5, 28, 8, 58, 24, 863_841)),
+        (Kind.DATE, _DAYS, "0", dt.date(1970, 1, 1)),
+        (Kind.DATE, _DAYS, "-719162", dt.date(1, 1, 1)),
+        (Kind.DATE, _DAYS, "2932896", dt.date(9999, 12, 31)),
+        (Kind.TIME, _DAY_MS, "86399999", dt.time(23, 59, 59, 999_000)),
+        (Kind.TIME, _DAY_US, "86399999999", dt.time(23, 59, 59, 999_999)),
+        (Kind.TIME, _DAY_NS, "1000", dt.time(0, 0, 0, 1)),
         (Kind.DECIMAL, _MONEY, "1.500", Decimal("1.50")),
         (Kind.DECIMAL, _MONEY, '"-999.99"', Decimal("-999.99")),
         (Kind.DECIMAL, _MONEY, "1.5e1", Decimal("15.00")),
@@ -131,9 +146,22 @@ def test_accepted(kind: Kind, options: dict[str, Any], text: str, value: Any) ->
         (Kind.TIMESTAMP, _S, "9223372036854775807", "range"),
         (Kind.TIMESTAMP, _S, "9223372036854775808", "range"),
         (Kind.TIMESTAMP, _S, "-62135596801", "range"),
+        (Kind.TIMESTAMP, _US, "253402300800000000", "range"),
+        (Kind.TIMESTAMP, _US, "1.0", "type"),
+        (Kind.TIMESTAMP, _NS, "1559033904863841257", "range"),
+        (Kind.TIMESTAMP, _NS, "9223372036854775808", "range"),
+        (Kind.DATE, _DAYS, "-719163", "range"),
+        (Kind.DATE, _DAYS, "2932897", "range"),
+        (Kind.DATE, _DAYS, '"2020-01-01"', "type"),
+        (Kind.TIME, _DAY_MS, "86400000", "range"),
+        (Kind.TIME, _DAY_US, "-1", "range"),
+        (Kind.TIME, _DAY_NS, "1001", "range"),
+        (Kind.TIME, _DAY_NS, '"12:00:00"', "type"),
         (Kind.DECIMAL, _MONEY, "1.555", "range"),
         (Kind.DECIMAL, _MONEY, "1000", "range"),
         (Kind.DECIMAL, _MONEY, "1e999999999", "range"),
+        (Kind.DECIMAL, _MONEY, "1e-39", "range"),
+        (Kind.DECIMAL, _MONEY, f"0.{'0' * 38}1", "range"),
         (Kind.DECIMAL, _MONEY, "1e9999999999", "format"),
         (Kind.DECIMAL, _MONEY, '"1_0"', "format"),
         (Kind.DECIMAL, _MONEY, '" 1"', "format"),

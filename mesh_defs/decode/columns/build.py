@@ -6,19 +6,21 @@ from typing import Final
 
 from mesh_defs.contract.types import Column, ColumnType, Kind, TimeEncoding
 from mesh_defs.decode.columns.base import Converter
+from mesh_defs.decode.columns.counts import COUNTS
 from mesh_defs.decode.columns.limits import checks_for
-from mesh_defs.decode.columns.moments import Epoch, Rfc3339, TimeOfDay
+from mesh_defs.decode.columns.moments import Rfc3339, TimeOfDay
 from mesh_defs.decode.columns.nested import Field, Json, List, Map, Object
 from mesh_defs.decode.columns.scalars import Base64, Exact, IntegerKey, Plain, Single, Uuid
 from mesh_defs.model.errors import ContractError
 
 _INTEGERS: Final = frozenset([Kind.BIGINT, Kind.INT, Kind.SMALLINT])
-_SCALARS: Final[dict[Kind, type[Single | Exact | Base64 | Uuid | TimeOfDay | Json]]] = {
+_SCALARS: Final[dict[Kind, type[Single | Exact | Base64 | Uuid | TimeOfDay | Rfc3339 | Json]]] = {
     Kind.FLOAT: Single,
     Kind.DECIMAL: Exact,
     Kind.BYTES: Base64,
     Kind.UUID: Uuid,
     Kind.TIME: TimeOfDay,
+    Kind.TIMESTAMP: Rfc3339,
     Kind.JSON: Json,
 }
 """The kinds that need more than Arrow's own conversion."""
@@ -36,9 +38,8 @@ def converter_for(column: Column) -> Converter:
 def _converter(type_: ColumnType, where: str, *, required: bool) -> Converter:
     checks = checks_for(type_)
     match type_.kind:
-        case Kind.TIMESTAMP:
-            kind = Rfc3339 if type_.encoding is TimeEncoding.RFC3339 else Epoch
-            found: Converter = kind(type_, required=required, checks=checks)
+        case Kind.DATE | Kind.TIME | Kind.TIMESTAMP if type_.encoding is not TimeEncoding.RFC3339:
+            found: Converter = COUNTS[type_.kind](type_, required=required, checks=checks)
         case Kind.OBJECT:
             found = _object(type_, where, required=required)
         case Kind.ARRAY if type_.item is not None:

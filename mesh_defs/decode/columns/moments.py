@@ -9,7 +9,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mesh_defs.contract.types import ColumnType, Kind, TimeEncoding
+from mesh_defs.contract.types import ColumnType, Kind
 from mesh_defs.decode.columns.base import Array, Check, Converter
 from mesh_defs.decode.columns.patterns import (
     INSTANT,
@@ -81,21 +81,6 @@ class CutInstant(Rfc3339):
         self._grammar = LONG_INSTANT
 
 
-class Epoch(Converter):
-    """Timestamps as whole seconds or milliseconds since 1970-01-01T00:00:00Z."""
-
-    def __init__(self, type_: ColumnType, *, required: bool, checks: tuple[Check, ...] = ()) -> None:
-        super().__init__(type_, required=required, checks=checks)
-        unit = "ms" if type_.encoding is TimeEncoding.EPOCH_MS else "s"
-        self._counted = pa.timestamp("ms", tz="UTC") if unit == "ms" else pa.timestamp("s", tz="UTC")
-
-    def _convert(self, values: Sequence[Any]) -> Array:
-        return in_range(pa.array(values, pa.int64()).cast(self._counted).cast(self.arrow))
-
-    def _misfit(self) -> Refusal:
-        return _out_of_range()
-
-
 def in_range(array: Array) -> Array:
     """Return an array of timestamps in microseconds, all of them of the years 1 to 9999.
 
@@ -105,9 +90,10 @@ def in_range(array: Array) -> Array:
     ends: Any = pc.min_max(array)
     low, high = ends["min"].value, ends["max"].value
     if low is not None and (low < FIRST_MICROSECOND or high > LAST_MICROSECOND):
-        raise _out_of_range()
+        raise out_of_range()
     return array
 
 
-def _out_of_range() -> Refusal:
+def out_of_range() -> Refusal:
+    """Return the verdict on a timestamp that no column holds."""
     return Refusal("range", "the timestamp is not of the years 1 to 9999 (UTC)")

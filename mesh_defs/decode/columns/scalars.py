@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Sequence
-from decimal import Context, Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from typing import Any, Final
 
 import msgspec
@@ -94,8 +94,14 @@ def _decimal(raw: msgspec.Raw) -> Decimal | None:
     if not DECIMAL.fullmatch(text):
         raise Refusal("format", "the text is no number as JSON writes it")
     number = Decimal(text.decode())
-    # Arrow counts zeros at the end of a fraction as digits.
-    return number if len(text) <= MAX_PRECISION else number.normalize(Context(prec=len(text)))
+    if len(text) <= MAX_PRECISION and b"e" not in text and b"E" not in text:
+        return number
+    # Arrow counts zeros at the end of a fraction as digits, and takes 1e-39 for 0 without a word.
+    number = number.normalize(Context(prec=len(text), Emin=MIN_EMIN, Emax=MAX_EMAX))
+    exponent = number.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -MAX_PRECISION:
+        raise OverflowError
+    return number
 
 
 def _characters(text: bytes) -> bytes:

@@ -23,6 +23,7 @@ _SCALARS: Final[dict[Kind, type]] = {
     # As text, which the converters read: msgspec's own readers drop what lies behind microseconds, bits of
     # base64 that stand for nothing, and the spelling.
     Kind.TIME: str,
+    Kind.TIMESTAMP: str,
     Kind.BYTES: str,
     Kind.UUID: str,
     # As characters, because a number's digits and a document's numbers must survive.
@@ -60,8 +61,8 @@ def _nullable(type_: ColumnType, *, required: bool, forbid: bool) -> Any:
 
 
 def _annotation(type_: ColumnType, *, forbid: bool) -> Any:
-    if type_.kind is Kind.TIMESTAMP:
-        return str if type_.encoding is TimeEncoding.RFC3339 else int
+    if type_.encoding is not TimeEncoding.RFC3339:
+        return int
     if type_.kind is Kind.OBJECT:
         return _struct([(f, is_required(type_, f)) for f in type_.fields], forbid=forbid)
     if type_.kind is Kind.ARRAY and type_.item is not None:
