@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,9 +13,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mesh_defs.contract.contract import ContractBase, Domain
 from mesh_defs.contract.project import Project, find_project
-from mesh_defs.model.errors import ConfigError, MeshError
+from mesh_defs.model.errors import MeshError
 
 ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
 """Progress, logs and errors: everything that is not the result."""
@@ -48,56 +47,6 @@ def project_of(context: typer.Context) -> Project:
     """Return the project of a command's context."""
     settings = context.find_object(Settings)
     return (settings or Settings()).project()
-
-
-def domains_of(project: Project) -> dict[str, Domain]:
-    """Load every domain; one that is broken is told and left out.
-
-    Raises:
-        ContractError: No domain can be loaded.
-    """
-    domains, broken = project.load_domains()
-    for error in broken.values():
-        say_error(error)
-    if broken and not domains:
-        raise typer.Exit(FAILED)
-    return domains
-
-
-def chosen(
-    domains: dict[str, Domain],
-    names: Sequence[str] | None,
-    kind: str,
-    members: Callable[[Domain], Iterable[ContractBase]],
-) -> dict[str, list[str]]:
-    """Return the wanted members of each domain, from arguments such as `operations` or `operations.flight_events`.
-
-    Args:
-        domains: The domains that can be loaded.
-        names: The arguments; none means everything.
-        kind: The word for a member in messages.
-        members: The streams or the products of a domain.
-
-    Raises:
-        ConfigError: A name is not declared.
-    """
-    if not names:
-        return {d.name: [m.name for m in members(d)] for d in domains.values()}
-    wanted: dict[str, list[str]] = {}
-    for name in names:
-        domain_name, _, member = name.partition(".")
-        domain = domains.get(domain_name)
-        known = [m.name for m in members(domain)] if domain else []
-        if domain is None or (member and member not in known):
-            options = known if domain else sorted(domains)
-            raise ConfigError(
-                cannot=f"find {name}",
-                why=f"no {kind if domain else 'domain'} of that name is declared",
-                do=f"name one of: {', '.join(options) or 'none is declared'}",
-            )
-        listed = wanted.setdefault(domain_name, [])
-        listed.extend(m for m in ([member] if member else known) if m not in listed)
-    return wanted
 
 
 def print_json(value: Any) -> None:

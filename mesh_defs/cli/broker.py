@@ -7,7 +7,7 @@ from dataclasses import asdict
 import typer
 
 from mesh_defs.broker.local import LocalKafka
-from mesh_defs.cli.app import FAILED, JsonOption, print_json, project_of, say
+from mesh_defs.cli.app import ERRORS, FAILED, JsonOption, print_json, project_of, say
 from mesh_defs.contract.project import Project
 from mesh_defs.model.errors import ConfigError
 
@@ -29,7 +29,9 @@ def start(context: typer.Context, *, as_json: JsonOption = False) -> None:
 @app.command()
 def stop(context: typer.Context, *, as_json: JsonOption = False) -> None:
     """Stop the local Kafka; its topics stay on disk."""
-    stopped = _kafka(project_of(context)).stop()
+    kafka = _kafka(project_of(context))
+    with ERRORS.status("stopping the local Kafka"):
+        stopped = kafka.stop()
     if as_json:
         print_json({"stopped": stopped})
     else:
@@ -56,7 +58,11 @@ def _kafka(project: Project) -> LocalKafka:
 
 
 def _show(kafka: LocalKafka, *, adopted: bool, start: bool, as_json: bool) -> None:
-    state = kafka.start(adopt=True) if start else kafka.status()
+    if start:
+        with ERRORS.status("starting the local Kafka"):
+            state = kafka.start(adopt=True)
+    else:
+        state = kafka.status()
     if as_json:
         print_json(asdict(state) | {"folder": str(state.folder), "log_file": str(state.log_file)})
         return

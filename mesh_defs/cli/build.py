@@ -10,14 +10,12 @@ from mesh_defs.cli.app import (
     ERRORS,
     FAILED,
     JsonOption,
-    chosen,
-    domains_of,
     print_json,
     print_table,
-    project_of,
     say_error,
 )
 from mesh_defs.cli.complete import product_names
+from mesh_defs.cli.selection import products as choose_products
 from mesh_defs.model.errors import MeshError
 from mesh_defs.product import ProductReport, in_order
 from mesh_defs.product import build as build_product
@@ -36,17 +34,16 @@ def build(
 
     Exit code 1 if any product failed; the others are done all the same.
     """
-    project = project_of(context)
-    domains = domains_of(project)
-    wanted = chosen(domains, names, "product", lambda d: d.products)
-    products = [p for d in domains.values() for p in d.products if p.name in wanted.get(d.name, ())]
+    selected = choose_products(context, names)
+    domains = selected.domains
+    products = [p for d in domains.values() for p in d.products if p.name in selected.wanted.get(d.name, ())]
     done: list[ProductReport] = []
-    failed = len(domains) < len(project.domain_names()) and not names
+    failed = selected.incomplete
     with ERRORS.status("building") as spinner:
         for contract in in_order(products):
             spinner.update(f"building {contract.full_name}")
             try:
-                done.append(build_product(project, domains[contract.domain], contract))
+                done.append(build_product(selected.project, domains[contract.domain], contract))
             except MeshError as error:
                 say_error(error)
                 failed = True

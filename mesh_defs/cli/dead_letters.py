@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Annotated, Any
 
 import typer
 
-from mesh_defs.cli.app import JsonOption, chosen, domains_of, print_json, print_table, project_of
+from mesh_defs.cli.app import JsonOption, print_json, print_table
 from mesh_defs.cli.complete import stream_names
+from mesh_defs.cli.payload import encoded, readable
+from mesh_defs.cli.selection import streams as choose_streams
 from mesh_defs.model.errors import QueryError
 from mesh_defs.query import Mesh
 
@@ -36,11 +37,10 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List the newest dead letters: where each stood, and what is wrong with it. No payload is shown."""
-    project = project_of(context)
-    wanted = chosen(domains_of(project), names, "stream", lambda d: d.streams)
+    selected = choose_streams(context, names)
     letters: list[dict[str, Any]] = []
-    with Mesh.open(project) as mesh:
-        for domain, streams in wanted.items():
+    with Mesh.open(selected.project) as mesh:
+        for domain, streams in selected.wanted.items():
             condition = " WHERE list_contains($streams, stream)" if names else ""
             query = (
                 f"SELECT {LISTED} FROM {domain}.dead_letters{condition} "  # noqa: S608 - names are checked
@@ -71,14 +71,13 @@ def show(
 
     In JSON the bytes are base64; for people they are text as far as they are UTF-8.
     """
-    project = project_of(context)
-    wanted = chosen(domains_of(project), [stream], "stream", lambda d: d.streams)
-    ((domain, names),) = wanted.items()
+    selected = choose_streams(context, [stream])
+    ((domain, names),) = selected.wanted.items()
     query = (
         f"SELECT {WHOLE} FROM {domain}.dead_letters WHERE list_contains($streams, stream) "  # noqa: S608
         "AND _partition = $partition AND _offset = $offset ORDER BY _epoch"
     )
-    with Mesh.open(project) as mesh:
+    with Mesh.open(selected.project) as mesh:
         letters = _rows(mesh, domain, query, {"streams": names, "partition": partition, "offset": offset})
     if not letters:
         raise QueryError(
@@ -87,10 +86,10 @@ def show(
             do=f"`mesh dead-letters list {stream}` shows those that are there",
         )
     if as_json:
-        print_json([_encoded(letter) for letter in letters])
+        print_json([{name: encoded(value) for name, value in letter.items()} for letter in letters])
         return
     for letter in letters:
-        print_table(["field", "value"], ((k, _readable(v)) for k, v in letter.items()), empty="")
+        print_table(["field", "value"], ((k, readable(v)) for k, v in letter.items()), empty="")
 
 
 def _rows(mesh: Mesh, domain: str, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
@@ -98,23 +97,3 @@ def _rows(mesh: Mesh, domain: str, query: str, parameters: dict[str, Any]) -> li
         return []
     rows = mesh.connection.execute(query, parameters).to_arrow_table().to_pylist()
     return [{"domain": domain} | {name.lstrip("_"): value for name, value in row.items()} for row in rows]
-
-
-def _encoded(letter: dict[str, Any]) -> dict[str, Any]:
-    return {name: _base64(value) for name, value in letter.items()}
-
-
-def _base64(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, list):
-        return [{k: _base64(v) for k, v in item.items()} for item in value]
-    return value
-
-
-def _readable(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="backslashreplace")
-    if isinstance(value, list):
-        return "\n".join(f"{h['name']}: {_readable(h['value'])}" for h in value)
-    return value if value is None else str(value)

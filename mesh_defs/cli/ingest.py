@@ -11,14 +11,12 @@ from mesh_defs.cli.app import (
     ERRORS,
     FAILED,
     JsonOption,
-    chosen,
-    domains_of,
     print_json,
     print_table,
-    project_of,
     say_error,
 )
 from mesh_defs.cli.complete import stream_names
+from mesh_defs.cli.selection import streams as choose_streams
 from mesh_defs.ingest import PassReport, run_pass
 from mesh_defs.ingest import Progress as PassProgress
 from mesh_defs.model.errors import MeshError
@@ -38,10 +36,8 @@ def ingest(
     The pass ends at the last stable offsets that it finds at its start. Records that break their contract become
     dead letters and leave the exit code 0. Exit code 1 if any stream failed; the others are done all the same.
     """
-    project = project_of(context)
-    domains = domains_of(project)
-    wanted = chosen(domains, names, "stream", lambda d: d.streams)
-    failed = len(domains) < len(project.domain_names()) and not names
+    selected = choose_streams(context, names)
+    failed = selected.incomplete
     reports: list[PassReport] = []
     with _bar() as bar:
         tasks: dict[str, Any] = {}
@@ -51,11 +47,11 @@ def ingest(
                 tasks[progress.stream] = bar.add_task(progress.stream, total=progress.total)
             bar.update(tasks[progress.stream], completed=progress.done, total=progress.total)
 
-        for name, streams in wanted.items():
+        for name, streams in selected.wanted.items():
             if not streams:
                 continue
             try:
-                reports.append(run_pass(project, domains[name], streams, on_progress=show))
+                reports.append(run_pass(selected.project, selected.domains[name], streams, on_progress=show))
             except MeshError as error:
                 say_error(error)
                 failed = True

@@ -11,14 +11,12 @@ from mesh_defs.cli.app import (
     ERRORS,
     FAILED,
     JsonOption,
-    chosen,
-    domains_of,
     print_json,
     print_table,
-    project_of,
     say,
 )
 from mesh_defs.cli.complete import stream_names
+from mesh_defs.cli.selection import streams as choose_streams
 from mesh_defs.consistency import StreamVerification, verify_domain
 
 app = typer.Typer(no_args_is_help=True, help="The account of every offset.")
@@ -44,15 +42,13 @@ def verify(
     Every offset since a stream's start must be a row, a dead letter or a recorded gap, once; and what the broker
     still holds must be what was stored, byte for byte. Exit code 1 with the first hole named.
     """
-    project = project_of(context)
-    domains = domains_of(project)
-    wanted = chosen(domains, names, "stream", lambda d: d.streams)
+    selected = choose_streams(context, names)
     results: list[StreamVerification] = []
     with ERRORS.status("verifying") as spinner:
-        for name, streams in wanted.items():
+        for name, streams in selected.wanted.items():
             if streams:
                 spinner.update(f"verifying {name}")
-                results += verify_domain(project, domains[name], streams)
+                results += verify_domain(selected.project, selected.domains[name], streams)
     violations = [v for r in results for v in r.violations]
     if as_json:
         print_json([asdict(r) for r in results])
@@ -68,5 +64,5 @@ def verify(
         )  # fmt: skip
     for violation in violations[:1]:
         say(f"mesh: {violation.message}")
-    if violations or len(domains) < len(project.domain_names()):
+    if violations or selected.incomplete:
         raise typer.Exit(FAILED)

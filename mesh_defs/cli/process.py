@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mesh_defs.cli.app import project_of
+from mesh_defs.cli.app import JsonOption, print_json, print_table, project_of
 from mesh_defs.cli.complete import process_names
 from mesh_defs.supervisor.process import run_process
 
@@ -16,6 +16,20 @@ app = typer.Typer(no_args_is_help=True, help="The processes of mesh.toml.")
 @app.callback()
 def _group() -> None:
     """The processes of mesh.toml."""
+
+
+@app.command("list")
+def list_(context: typer.Context, *, as_json: JsonOption = False) -> None:
+    """List the processes with their commands, as mesh.toml has them."""
+    processes = project_of(context).config.processes.values()
+    if as_json:
+        print_json([{"name": process.name, "command": process.written} for process in processes])
+        return
+    print_table(
+        ["name", "command"],
+        ((process.name, process.written) for process in processes),
+        empty="mesh.toml declares no process",
+    )
 
 
 @app.command(context_settings={"ignore_unknown_options": True})
@@ -29,6 +43,7 @@ def run(
 ) -> None:
     """Run one process in the foreground, with the mesh's own `python` first on its PATH.
 
-    Its streams, signals and exit code are the program's own.
+    Its streams, signals and exit code are the program's own. Where the local Kafka serves `main` and runs,
+    MESH_BOOTSTRAP_SERVERS in its environment says where.
     """
     run_process(project_of(context), name, arguments or ())

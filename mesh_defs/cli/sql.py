@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import sys
+from collections.abc import Callable
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any, BinaryIO, cast
 
 import typer
 
-from mesh_defs.cli.app import print_json, project_of
+from mesh_defs.cli.app import ERRORS, print_json, project_of
 from mesh_defs.query import Mesh, write_result, write_script
 
 
@@ -56,5 +58,29 @@ def sql(
             typer.echo(str(path))
         return
     text = sys.stdin.read() if query == "-" else query
-    with Mesh.open(project_of(context)) as mesh:
-        write_result(mesh.query(text), "json" if as_json else format_.value, sys.stdout.buffer)
+    with ERRORS.status("asking the stores") as spinner, Mesh.open(project_of(context)) as mesh:
+        out = _Awaited(sys.stdout.buffer, spinner.stop)
+        write_result(mesh.query(text), "json" if as_json else format_.value, cast("BinaryIO", out))
+
+
+class _Awaited(io.BufferedIOBase):
+    """A stream that says when its first byte comes."""
+
+    def __init__(self, out: BinaryIO, first: Callable[[], None]) -> None:
+        self._out = out
+        self._first: Callable[[], None] | None = first
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return self._out.isatty()
+
+    def write(self, data: Any, /) -> int:
+        if self._first is not None:
+            self._first()
+            self._first = None
+        return self._out.write(data)
+
+    def flush(self) -> None:
+        self._out.flush()

@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 import typer
 
-from mesh_defs.cli.app import FAILED, JsonOption, domains_of, print_json, print_table, project_of, say
+from mesh_defs.cli.app import ERRORS, FAILED, JsonOption, print_json, print_table, project_of, say
+from mesh_defs.cli.selection import domains_of
 from mesh_defs.ingest.status import PartitionStatus
 from mesh_defs.ingest.status import status as domain_status
 
@@ -18,7 +19,8 @@ def status(context: typer.Context, *, as_json: JsonOption = False) -> None:
     """
     project = project_of(context)
     domains = domains_of(project)
-    lines = [line for domain in domains.values() for line in domain_status(project, domain)]
+    with ERRORS.status("asking stores and brokers"):
+        lines = [line for domain in domains.values() for line in domain_status(project, domain)]
     broken = [name for name in project.domain_names() if name not in domains]
     if as_json:
         print_json([asdict(line) for line in lines])

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from mesh_defs.cli.app import ERRORS, JsonOption, chosen, domains_of, print_json, print_table, project_of
+from mesh_defs.cli.app import ERRORS, JsonOption, print_json, print_table
 from mesh_defs.cli.complete import domain_names
+from mesh_defs.cli.selection import selection
 from mesh_defs.store import DomainStore, maintain
 
 app = typer.Typer(no_args_is_help=True, help="The domains' stores.")
@@ -33,11 +34,11 @@ def maintain_(
 
     Each step is a short transaction in the writer's lane: readers and ingest go on.
     """
-    project = project_of(context)
+    selected = selection(context, names, "domain", lambda _: ())
     reports = []
     with ERRORS.status("maintaining") as spinner:
-        for name in chosen(domains_of(project), names, "domain", lambda _: ()):
-            folder = project.data_folder(name)
+        for name in selected.wanted:
+            folder = selected.project.data_folder(name)
             if not DomainStore.exists(folder):
                 continue
             spinner.update(f"maintaining {name}")

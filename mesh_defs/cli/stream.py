@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from mesh_defs.cli.app import chosen, domains_of, project_of, say
+from mesh_defs.cli.app import ERRORS, JsonOption, print_json, say
 from mesh_defs.cli.complete import stream_names
+from mesh_defs.cli.selection import streams as choose_streams
 from mesh_defs.ingest.epoch import accept_epoch
 
 app = typer.Typer(no_args_is_help=True, help="Decisions about one stream.")
@@ -25,20 +26,24 @@ def accept_epoch_(
     *,
     reason: Annotated[str, typer.Option(help="Why; it is kept beside the decision.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Accept that a stream's topic, or its cluster, was recreated, and go on with the new one.
 
     Ingest begins at the new topic's earliest offset, whatever `startFrom` says. Rows of earlier epochs stay.
     """
-    project = project_of(context)
-    domains = domains_of(project)
-    ((domain, streams),) = chosen(domains, [name], "stream", lambda d: d.streams).items()
+    selected = choose_streams(context, [name])
+    ((domain, streams),) = selected.wanted.items()
     if len(streams) != 1:
         raise typer.BadParameter(f"{name} is not one stream; write DOMAIN.STREAM")
     if not yes:
         typer.confirm(
             f"Begin a new epoch of {name} at the new topic's earliest offset?", abort=True, err=True
         )
-    contract = next(s for s in domains[domain].streams if s.name == streams[0])
-    done = accept_epoch(project, contract, reason)
+    contract = next(s for s in selected.domains[domain].streams if s.name == streams[0])
+    with ERRORS.status("beginning a new epoch"):
+        done = accept_epoch(selected.project, contract, reason)
+    if as_json:
+        print_json({"domain": domain, "stream": contract.name, "snapshot": done.snapshot})
+        return
     say(f"{name} goes on with its new topic (snapshot {done.snapshot}); `mesh ingest` reads it")

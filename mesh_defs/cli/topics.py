@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import datetime as dt
 from typing import Annotated, Any
 
 import typer
 
 from mesh_defs.broker import Broker, Brokers, connection_for
 from mesh_defs.cli.app import (
+    ERRORS,
     FAILED,
     JsonOption,
-    chosen,
-    domains_of,
     print_json,
     print_table,
     project_of,
 )
+from mesh_defs.cli.payload import encoded, instant, readable
+from mesh_defs.cli.selection import streams as choose_streams
 from mesh_defs.model.records import RawBatch
-
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 app = typer.Typer(no_args_is_help=True, help="Topics, as the contracts declare them.")
 
@@ -41,13 +38,12 @@ def apply(
 ) -> None:
     """Create the topics that are missing; an existing topic is compared, never altered.
 
-    Exit code 1 if a topic is not as its contract declares it.
+    Exit code 1 if a topic is not as its contract declares it, or a domain cannot be read.
     """
-    project = project_of(context)
-    domains = domains_of(project)
-    wanted = chosen(domains, names, "stream", lambda d: d.streams)
-    contracts = [s for d in domains.values() for s in d.streams if s.name in wanted.get(d.name, ())]
-    with Brokers(project.config) as brokers:
+    selected = choose_streams(context, names)
+    domains, wanted = selected.domains.values(), selected.wanted
+    contracts = [s for d in domains for s in d.streams if s.name in wanted.get(d.name, ())]
+    with ERRORS.status("comparing topics"), Brokers(selected.project.config) as brokers:
         plans = brokers.apply_topics(contracts)
     if as_json:
         print_json(
@@ -59,7 +55,7 @@ def apply(
             ((p.topic, p.action, "; ".join(p.differences)) for p in plans),
             empty="no stream is declared",
         )
-    if any(p.differences for p in plans):
+    if selected.incomplete or any(p.differences for p in plans):
         raise typer.Exit(FAILED)
 
 
@@ -77,12 +73,13 @@ def peek(
     Nothing is stored and no group's offset moves. For people the bytes are text as far as they are UTF-8; in JSON they
     are base64, and the timestamp is milliseconds since the epoch.
     """
-    with Broker(connection_for(project_of(context).config, server)) as broker:
+    connection = connection_for(project_of(context).config, server)
+    with ERRORS.status(f"reading {topic}"), Broker(connection) as broker:
         records = sorted(_newest(broker, topic, count), key=lambda r: (r["timestamp"], r["offset"]))[-count:]
     if as_json:
-        print_json([{name: _encoded(value) for name, value in record.items()} for record in records])
+        print_json([{name: encoded(value) for name, value in record.items()} for record in records])
         return
-    lines = [(name, _readable(name, value)) for record in records for name, value in record.items()]
+    lines = [(name, _shown(name, value)) for record in records for name, value in record.items()]
     print_table(["field", "value"], lines, empty="the topic holds no record")
 
 
@@ -110,32 +107,5 @@ def _records(raw: RawBatch) -> list[dict[str, Any]]:
     ]
 
 
-def _encoded(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, list):
-        return [{name: _encoded(v) for name, v in header.items()} for header in value]
-    return value
-
-
-def _readable(name: str, value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="backslashreplace")
-    if isinstance(value, list):
-        return "\n".join(f"{h['name']}: {_readable('', h['value'])}" for h in value) or None
-    if name == "timestamp":
-        return (
-            f"{_EPOCH + dt.timedelta(milliseconds=value):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
-            if value >= 0
-            else None
-        )
-    return str(value) if name in {"partition", "offset"} else value
-
-
-def _instant(milliseconds: int) -> str | None:
-    """Return an RFC 3339 instant, the number where no calendar has it, None where the record has no timestamp."""
-    try:
-        instant = _EPOCH + dt.timedelta(milliseconds=milliseconds)
-    except OverflowError:
-        return f"{milliseconds} ms"
-    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z") if milliseconds >= 0 else None
+def _shown(name: str, value: Any) -> str | None:
+    return instant(value) if name == "timestamp" else readable(value)

@@ -11,7 +11,8 @@ import typer
 
 from mesh_defs.broker import Brokers
 from mesh_defs.broker.local import LocalKafka
-from mesh_defs.cli.app import ERRORS, FAILED, JsonOption, domains_of, print_json, project_of, say
+from mesh_defs.cli.app import ERRORS, FAILED, JsonOption, print_json, project_of, say
+from mesh_defs.cli.selection import domains_of
 from mesh_defs.contract.project import Project
 from mesh_defs.supervisor.detach import PART, leaving, up_in_background
 from mesh_defs.supervisor.down import down as stop_mesh

@@ -6,7 +6,9 @@ import os
 import sys
 from pathlib import Path
 
+from mesh_defs.broker.local import LocalKafka
 from mesh_defs.contract.project import Project
+from mesh_defs.model.config import BOOTSTRAP_VARIABLE
 
 
 def dagster_home(project: Project) -> Path:
@@ -28,3 +30,14 @@ def part_environment(project: Project) -> dict[str, str]:
         "DAGSTER_DISABLE_TELEMETRY": "1",
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def broker_environment(project: Project) -> dict[str, str]:
+    """Return what tells a process of ``mesh.toml`` where `main` is: the address of the local Kafka while it runs.
+
+    Nothing where `main` is a Kafka of one's own: an address alone would hide its security from a child. Dagster's
+    parts are not told: they ask for the address each time, and so follow a Kafka that comes back at another port.
+    """
+    config = project.config
+    address = LocalKafka.of_mesh(config.data).status().address if config.has_local_kafka else None
+    return {} if address is None else {BOOTSTRAP_VARIABLE: address}

@@ -12,7 +12,7 @@ from mesh_defs.broker.ports import who_holds
 from mesh_defs.contract.project import Project
 from mesh_defs.model.config import ProcessConfig
 from mesh_defs.model.errors import ConfigError, ProcessError
-from mesh_defs.supervisor.environment import part_environment
+from mesh_defs.supervisor.environment import broker_environment, part_environment
 from mesh_defs.supervisor.folder import usable_folder
 from mesh_defs.supervisor.graphql import LOOPBACK, broken_locations, daemon_beats, web_server_answers
 from mesh_defs.supervisor.home import HomePreparation
@@ -134,6 +134,7 @@ def _process(project: Project, process: ProcessConfig) -> CommandPart:
         folder=project.root,
         log=log_of(project, process.name),
         restarts=False,
+        added=lambda: broker_environment(project),
     )
 
 

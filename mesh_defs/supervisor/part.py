@@ -113,6 +113,7 @@ class CommandPart:
         place: Where it answers, for the report.
         check: Whether it is well; a program that only runs is well at once.
         patience: Seconds within which it must be well.
+        added: What its environment holds besides, asked for at each start.
     """
 
     name: str
@@ -123,6 +124,7 @@ class CommandPart:
     place: str = ""
     check: Callable[[Running], bool] = field(default=_always_well)
     patience: float = PATIENCE_SECONDS
+    added: Callable[[], Mapping[str, str]] = field(default=dict)
 
     def address(self) -> str:
         """Return where it answers."""
@@ -144,7 +146,7 @@ class CommandPart:
                 process = subprocess.Popen(
                     self.command,
                     cwd=self.folder,
-                    env=dict(environment),
+                    env={**environment, **self.added()},
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=output,

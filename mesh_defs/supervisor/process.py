@@ -9,7 +9,7 @@ from typing import NoReturn
 from mesh_defs.contract.project import Project
 from mesh_defs.model.errors import ConfigError, ProcessError
 from mesh_defs.model.suggest import did_you_mean
-from mesh_defs.supervisor.environment import part_environment
+from mesh_defs.supervisor.environment import broker_environment, part_environment
 
 
 def run_process(project: Project, name: str, arguments: Sequence[str] = ()) -> NoReturn:
@@ -34,7 +34,8 @@ def run_process(project: Project, name: str, arguments: Sequence[str] = ()) -> N
         )
     try:
         os.chdir(project.root)
-        os.execvpe(process.command[0], [*process.command, *arguments], part_environment(project))  # noqa: S606
+        environment = part_environment(project) | broker_environment(project)
+        os.execvpe(process.command[0], [*process.command, *arguments], environment)  # noqa: S606
     except OSError as error:
         raise ProcessError(
             cannot=f"run the process '{name}'",

@@ -210,6 +210,56 @@ def test_topics_are_created_and_never_altered(tmp_path: Path, kafka: KafkaServer
     assert json.loads(done.stdout)[0]["action"] == "differs"
 
 
+def test_topics_of_a_broken_domain_are_not_forgotten_silently(shop: tuple[MeshFolder, str]) -> None:
+    """The others are compared, and the exit code is 1."""
+    mesh, topic = shop
+    (mesh.domain("bad") / "streams" / "s.odcs.yaml").write_text("kind: DataContract\nnope: 1\n")
+    done = mesh.cli("topics", "apply", "--json", check=False)
+    assert done.returncode == 1
+    assert [t["topic"] for t in json.loads(done.stdout)] == [topic]
+
+
+def test_peeking_shows_the_newest_records_of_any_topic(
+    shop: tuple[MeshFolder, str], kafka: KafkaServer
+) -> None:
+    """Over all partitions, by their time; bytes are base64 for programs and text for people; nothing is stored."""
+    mesh, _ = shop
+    topic = kafka.topic(partitions=2)
+    assert mesh.cli_json("topics", "peek", topic) == []
+    kafka.produce(topic, [{"value": b"old", "timestamp": 1_000}])
+    kafka.produce(
+        topic,
+        [{"value": b"\xff", "key": b"k", "headers": [("h", b"v"), ("none", None)], "timestamp": 2_000}],
+        partition=1,
+    )
+    kafka.produce(topic, [{"value": None, "timestamp": 3_000}])
+    newest = mesh.cli_json("topics", "peek", topic, "--count", "2")
+    assert newest == [
+        {
+            "partition": 1,
+            "offset": 0,
+            "timestamp": 2_000,
+            "key": "aw==",
+            "headers": [{"name": "h", "value": "dg=="}, {"name": "none", "value": None}],
+            "value": "/w==",
+        },
+        {"partition": 0, "offset": 1, "timestamp": 3_000, "key": None, "headers": [], "value": None},
+    ]
+    shown = mesh.cli("topics", "peek", topic, "--count", "2").stdout
+    for words in ("1970-01-01T00:00:02.000Z", r"\xff", "h: v", "none: None"):
+        assert words in shown
+    assert not mesh.open().data_folder("shop").exists()
+
+
+def test_peeking_at_no_topic_is_one_clear_line(shop: tuple[MeshFolder, str]) -> None:
+    """It names the topic."""
+    mesh, _ = shop
+    done = mesh.cli("topics", "peek", "no-such-topic", check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert "no-such-topic" in line
+
+
 def test_a_recreated_topic_goes_on_as_a_new_epoch(shop: tuple[MeshFolder, str], kafka: KafkaServer) -> None:
     """The error names the command; after it the rows of both epochs are there."""
     mesh, topic = shop
@@ -220,7 +270,9 @@ def test_a_recreated_topic_goes_on_as_a_new_epoch(shop: tuple[MeshFolder, str], 
     stopped = mesh.cli("ingest", check=False)
     assert stopped.returncode == 1
     assert "mesh stream accept-epoch shop.orders" in stopped.stderr
-    mesh.cli("stream", "accept-epoch", "shop.orders", "--reason", "test cluster rebuilt", "--yes")
+    done = mesh.cli_json("stream", "accept-epoch", "shop.orders", "--reason", "test cluster rebuilt", "--yes")
+    assert (done["domain"], done["stream"]) == ("shop", "orders")
+    assert done["snapshot"] > 0
     mesh.cli("ingest")
     rows = json.loads(
         mesh.cli("sql", "SELECT _epoch, order_id FROM shop.orders ORDER BY ALL", "-f", "json").stdout

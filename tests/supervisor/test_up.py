@@ -23,6 +23,7 @@ from mesh_defs.supervisor.state import RunState, read_state
 
 ROOT = Path(__file__).parents[2]
 LONG = 240
+BROKEN = '[process.broken]\ncommand = "no-such-program"\n'
 
 Mesh = Callable[..., subprocess.Popen[str]]
 
@@ -32,13 +33,11 @@ def project(tmp_path: Path) -> Path:
     """Return a new project with a process."""
     new_project(tmp_path)
     with (tmp_path / "mesh.toml").open("a", encoding="utf-8") as file:
-        file.write(
-            '[process.show]\ncommand = "python show.py one"\n[process.broken]\ncommand = "no-such-program"\n'
-        )
+        file.write(f'[process.show]\ncommand = "python show.py one"\n{BROKEN}')
     (tmp_path / "show.py").write_text(
         "import json, os, sys\n"
-        "names = ['MESH_PROJECT', 'DAGSTER_HOME']\n"
-        "print(json.dumps([sys.argv[1:], os.getcwd(), sys.executable, *[os.environ[n] for n in names]]))\n"
+        "names = ['MESH_PROJECT', 'DAGSTER_HOME', 'MESH_BOOTSTRAP_SERVERS']\n"
+        "print(json.dumps([sys.argv[1:], os.getcwd(), sys.executable, *map(os.environ.get, names)]))\n"
         "raise SystemExit(7)\n",
         encoding="utf-8",
     )
@@ -93,6 +92,16 @@ def until_up(process: subprocess.Popen[str]) -> dict[str, dict[str, Any]]:
     return reports
 
 
+def until_ended(process: subprocess.Popen[str], part: str) -> str:
+    """Return how a process of mesh.toml ended."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        report = json.loads(line)
+        if report["part"] == part and report["state"] != "running":
+            return str(report["state"])
+    raise AssertionError(f"{part} never ended")
+
+
 def state_of(project: Path) -> RunState:
     """Return what the running `mesh up` wrote down."""
     state = read_state(project / "data" / "run" / "up.json")
@@ -101,7 +110,10 @@ def state_of(project: Path) -> RunState:
 
 
 def test_up_killed_up_again_and_stopped(project: Path, mesh: Mesh) -> None:
-    """The mesh comes up with a broken domain beside a sound one, after kill -9 too, and stops in 15 seconds."""
+    """The mesh comes up with a broken domain beside a sound one, after kill -9 too, and stops in 15 seconds.
+
+    The second time its process runs as well, and is told where the local Kafka is.
+    """
     for name in ("sound", "broken"):
         new_domain(project, name)
     (project / "domains" / "broken" / "domain.yaml").write_text("nme: x\n", encoding="utf-8")
@@ -114,8 +126,13 @@ def test_up_killed_up_again_and_stopped(project: Path, mesh: Mesh) -> None:
     killed = state_of(project)
     first.send_signal(signal.SIGKILL)
     assert "the domain broken does not load" in first.communicate(timeout=LONG)[1]
-    again = mesh("up", "--port", str(port), "--no-replay", "--json")
-    until_up(again)
+    config = project / "mesh.toml"
+    config.write_text(config.read_text(encoding="utf-8").replace(BROKEN, ""), encoding="utf-8")
+    again = mesh("up", "--port", str(port), "--json")
+    address = until_up(again)["kafka"]["address"]
+    assert until_ended(again, "show") == "failed"
+    said = (project / "data" / "logs" / "show.log").read_text(encoding="utf-8")
+    assert json.loads(said)[-1] == address
     assert not list(family(killed))
     state = state_of(project)
     asked = time.monotonic()
@@ -149,11 +166,29 @@ def test_process_run_becomes_the_program(project: Path, mesh: Mesh) -> None:
     process = mesh("process", "run", "show", "--", "--speed", "max")
     out, err = process.communicate(timeout=LONG)
     assert (process.returncode, err) == (7, "")
-    arguments, folder, python, root, home = json.loads(out)
+    arguments, folder, python, root, home, kafka = json.loads(out)
     assert arguments == ["one", "--speed", "max"]
     assert Path(folder) == Path(root) == project.resolve()
     assert Path(python).parent == Path(sys.executable).parent
     assert home == str(project.resolve() / "data" / "dagster")
+    assert kafka is None
+
+
+def test_process_run_is_told_the_local_kafka(mesh: Mesh) -> None:
+    """While it runs, its address is in the program's environment, as the mesh's own commands understand it."""
+    started, _ = mesh("broker", "start", "--json").communicate(timeout=LONG)
+    out, _ = mesh("process", "run", "show").communicate(timeout=LONG)
+    mesh("broker", "stop").communicate(timeout=LONG)
+    assert json.loads(out)[-1] == json.loads(started)["address"]
+
+
+def test_processes_are_listed(mesh: Mesh) -> None:
+    """With their commands, in the file's order."""
+    out, _ = mesh("process", "list", "--json").communicate(timeout=LONG)
+    assert json.loads(out) == [
+        {"name": "show", "command": "python show.py one"},
+        {"name": "broken", "command": "no-such-program"},
+    ]
 
 
 def test_process_run_refuses_clearly(mesh: Mesh) -> None:

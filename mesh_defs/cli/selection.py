@@ -1,0 +1,100 @@
+"""What a command's arguments choose: all, a domain (`operations`), or a member (`operations.flight_events`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import typer
+
+from mesh_defs.cli.app import FAILED, project_of, say_error
+from mesh_defs.contract.contract import ContractBase, Domain
+from mesh_defs.contract.project import Project
+from mesh_defs.model.errors import ConfigError
+
+Members = Callable[[Domain], Iterable[ContractBase]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What a command works on.
+
+    Attributes:
+        project: The project.
+        domains: Every domain that loads.
+        wanted: The chosen members' names by domain.
+        incomplete: Whether a broken domain, told already, is missing from what was asked for.
+    """
+
+    project: Project
+    domains: dict[str, Domain]
+    wanted: dict[str, list[str]]
+    incomplete: bool
+
+
+def selection(context: typer.Context, names: Sequence[str] | None, kind: str, members: Members) -> Selection:
+    """Open the project, load its domains and choose among their members.
+
+    Args:
+        context: The command's.
+        names: The arguments; none means everything.
+        kind: The word for a member in messages.
+        members: The streams or the products of a domain.
+
+    Raises:
+        ConfigError: There is no project, or a name is not declared.
+    """
+    project = project_of(context)
+    domains = domains_of(project)
+    return Selection(
+        project=project,
+        domains=domains,
+        wanted=_chosen(domains, names, kind, members),
+        incomplete=not names and len(domains) < len(project.domain_names()),
+    )
+
+
+def streams(context: typer.Context, names: Sequence[str] | None) -> Selection:
+    """Choose among streams."""
+    return selection(context, names, "stream", lambda domain: domain.streams)
+
+
+def products(context: typer.Context, names: Sequence[str] | None) -> Selection:
+    """Choose among products."""
+    return selection(context, names, "product", lambda domain: domain.products)
+
+
+def domains_of(project: Project) -> dict[str, Domain]:
+    """Load every domain; one that is broken is told and left out.
+
+    Raises:
+        Exit: No domain can be loaded.
+    """
+    domains, broken = project.load_domains()
+    for error in broken.values():
+        say_error(error)
+    if broken and not domains:
+        raise typer.Exit(FAILED)
+    return domains
+
+
+def _chosen(
+    domains: dict[str, Domain], names: Sequence[str] | None, kind: str, members: Members
+) -> dict[str, list[str]]:
+    if not names:
+        return {d.name: [m.name for m in members(d)] for d in domains.values()}
+    wanted: dict[str, list[str]] = {}
+    for name in names:
+        domain_name, _, member = name.partition(".")
+        domain = domains.get(domain_name)
+        known = [m.name for m in members(domain)] if domain else []
+        if domain is None or (member and member not in known):
+            options = known if domain else sorted(domains)
+            raise ConfigError(
+                cannot=f"find {name}",
+                why=f"no {kind if domain else 'domain'} of that name is declared",
+                do=f"name one of: {', '.join(options) or 'none is declared'}",
+            )
+        listed = wanted.setdefault(domain_name, [])
+        listed.extend(m for m in ([member] if member else known) if m not in listed)
+    return wanted
