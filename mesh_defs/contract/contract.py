@@ -66,6 +66,30 @@ class Incremental(StrEnum):
     KEY = "key"
 
 
+class TypeSource(StrEnum):
+    """Where a record says which of several event types it is."""
+
+    ENVELOPE = "envelope"
+    HEADER = "header"
+    FIELD = "field"
+    EITHER = "either"
+    SCHEMA = "schema"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventTypeFrom:
+    """`eventTypeFrom`, resolved against the contract's columns.
+
+    Attributes:
+        source: `envelope` is the CloudEvents `type`; `either` the header, and the payload's field where a record
+            has no such header; `schema` the name of the record in the writer's schema.
+        name: Of the header or the field; a field inside objects is `outer.inner`.
+    """
+
+    source: TypeSource
+    name: str = ""
+
+
 COORDINATES = "coordinates"
 """The word in `eventId` that makes topic, partition and offset the identity."""
 
@@ -137,6 +161,11 @@ class StreamContract(ContractBase):
         format: `json`, `avro` or `protobuf`.
         framing: What stands before the payload: `none`, `confluent` or `single_object`.
         schema_file: The `.avsc` or `.proto` beside the contract, where the frame names no schema.
+        types: Where the topic holds several event types, the contract of each one's table; the stream itself then has
+            no columns, and is called as its file.
+        event_type_from: Where a record says its type; None where the topic holds one type.
+        event_type: Of an event type's table: the type that it takes.
+        part_of: Of an event type's table: the stream's name.
     """
 
     topic: str
@@ -158,6 +187,20 @@ class StreamContract(ContractBase):
     reference: str | None = None
     framing: str = "none"
     schema_file: Path | None = None
+    types: tuple[StreamContract, ...] = ()
+    event_type_from: EventTypeFrom | None = None
+    event_type: str | None = None
+    part_of: str | None = None
+
+    @property
+    def tables(self) -> tuple[StreamContract, ...]:
+        """The contract of each table that the stream fills: of each event type, or the stream's own."""
+        return self.types or (self,)
+
+    @property
+    def stream_name(self) -> str:
+        """The name of the account in the ledger: an event type's table shares its stream's."""
+        return self.part_of or self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +238,15 @@ class Domain:
     def stream(self, name: str) -> StreamContract | None:
         """Return the stream of that name, or None."""
         return next((s for s in self.streams if s.name == name), None)
+
+    @property
+    def tables(self) -> tuple[StreamContract | ProductContract, ...]:
+        """The contract of each table of the domain: those that streams fill, then the products."""
+        return (*(table for stream in self.streams for table in stream.tables), *self.products)
+
+    def table(self, name: str) -> StreamContract | ProductContract | None:
+        """Return the contract of the table of that name, or None."""
+        return next((t for t in self.tables if t.name == name), None)
 
     def product(self, name: str) -> ProductContract | None:
         """Return the product of that name, or None."""

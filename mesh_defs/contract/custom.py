@@ -21,11 +21,13 @@ from mesh_defs.contract.values import (
     ValueRefusedError,
     read_boolean,
     read_duration,
+    read_event_type,
     read_partitions,
     read_ratio,
     read_reference,
     read_start,
     read_text,
+    read_type_source,
     read_window,
     read_word,
 )
@@ -73,6 +75,11 @@ class Custom:
         """Return a property's value, or the default."""
         return self.values.get(name, default)
 
+    def over(self, other: Custom) -> Custom:
+        """Return the properties of both; what this one says goes before what the other says."""
+        below = {name: value for name, value in other.values.items() if name not in self.nodes}
+        return Custom(values=below | self.values, nodes=other.nodes | self.nodes)
+
 
 def read_custom(root: Node, sort: Sort, report: Report) -> Custom:
     """Read the custom properties at the top of a contract.
@@ -102,15 +109,29 @@ def read_custom(root: Node, sort: Sort, report: Report) -> Custom:
     return custom
 
 
-def read_event_type(table: Node, report: Report) -> Node | None:
-    """Return the node of the schema object's `eventType`; report every other custom property there."""
-    found: Node | None = None
-    for name, entry in _entries(table, report).items():
-        if name == "eventType":
-            found = entry
-        else:
+def read_table_custom(table: Node, sort: Sort, report: Report, *, several: bool) -> Custom:
+    """Read the custom properties of one schema object: its `eventType`, and what that type says for itself.
+
+    Args:
+        table: The node of the schema object.
+        sort: What the contract is for.
+        report: Takes the others.
+        several: Whether there are several schema objects.
+    """
+    custom = Custom()
+    entries = _entries(table, report)
+    own = _OWN if several or "eventType" in entries else _BELOW
+    for name, entry in entries.items():
+        value = entry.get("value")
+        if name not in own or (name not in _BELOW and sort is not Sort.STREAM):
             refuse_custom(name, entry, report)
-    return found
+        elif sort is not Sort.STREAM:
+            message = f"{name} is of no use for {sort.value}, only for a stream; remove it"
+            report.error(entry, "useless-property", message)
+        elif value is not None:
+            custom.nodes[name] = value
+            _take(custom, name, KNOWN[name], value, report)
+    return custom
 
 
 def refuse_all(node: Node, report: Report) -> None:
@@ -125,7 +146,7 @@ def refuse_custom(name: str, entry: Node, report: Report) -> None:
         message = f"{name} belongs to the customProperties at the top of the file"
         report.error(entry, "misplaced-property", message)
     else:
-        report.error(entry, "unknown-property", _unknown(name, _BELOW))
+        report.error(entry, "unknown-property", _unknown(name, _OWN))
 
 
 def _unknown(name: str, known: Mapping[str, object] | frozenset[str]) -> str:
@@ -166,6 +187,9 @@ _S, _R, _P = Sort.STREAM, Sort.AT_REST, Sort.PRODUCT
 _BELOW: Final = frozenset(["eventType"])
 """What stands at a schema object, not at the top of the file."""
 
+_OWN: Final = _BELOW | {"eventTime", "eventId", "subjectKey"}
+"""What the schema object of one of several event types may say; at the top it holds for all types."""
+
 KNOWN: Final[Mapping[str, _Known]] = {
     "eventKind": _known(read_word(EventKind), _S, _R),
     "envelope": _known(read_word(Envelope), _S),
@@ -183,8 +207,8 @@ KNOWN: Final[Mapping[str, _Known]] = {
     "reference": _known(read_reference, _S),
     "framing": _known(read_word(Framing), _S),
     "schema": _known(read_text, _S),
-    "eventType": _known(read_text, _S),
-    "eventTypeFrom": _known(read_text, _S),
+    "eventType": _known(read_event_type, _S),
+    "eventTypeFrom": _known(read_type_source, _S),
     "history": _known(Node.plain, _S),
     "load": _known(read_word(LoadMode), _R),
     "cursor": _known(read_text, _R),

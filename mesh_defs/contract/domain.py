@@ -63,7 +63,9 @@ def read_domain(folder: Path) -> LoadedDomain:
     findings.extend(_strays(folder))
     findings.extend(_repeats([*streams, *products]))
     if not has_errors(findings):
-        findings.extend(unresolved_references(streams, {folder.name: [*streams, *products]}))
+        tables: list[StreamContract | ProductContract] = [*products]
+        tables += [table for stream in streams for table in stream.tables]
+        findings.extend(unresolved_references(streams, {folder.name: tables}))
     if has_errors(findings):
         return LoadedDomain(domain=None, findings=tuple(findings))
     domain = Domain(**values, path=folder, streams=tuple(streams), products=tuple(products))
@@ -176,13 +178,18 @@ def _strays_of_sql(folder: Path) -> Iterator[Finding]:
 
 
 def _repeats(contracts: Iterable[StreamContract | ProductContract]) -> Iterator[Finding]:
-    tables: dict[str, Path] = {}
+    """Find names and topics that two files declare; a stream's own name is one, whatever its tables are called."""
+    names: dict[str, Path] = {}
     topics: dict[str, Path] = {}
     for contract in contracts:
-        first = tables.setdefault(contract.name, contract.path)
-        if first != contract.path:
-            message = f"the table {contract.full_name} is declared in {first.parent.name}/{first.name} too; rename one"
-            yield _finding(contract.path, "repeated-table", message)
+        for name, word in _names(contract).items():
+            first = names.setdefault(name, contract.path)
+            if first != contract.path:
+                message = (
+                    f"the {word} {contract.domain}.{name} is declared in {first.parent.name}/{first.name} too; "
+                    "rename one"
+                )
+                yield _finding(contract.path, "repeated-table", message)
         if not isinstance(contract, StreamContract):
             continue
         first = topics.setdefault(contract.topic, contract.path)
@@ -191,6 +198,13 @@ def _repeats(contracts: Iterable[StreamContract | ProductContract]) -> Iterator[
                 f"the topic {contract.topic} is declared in {first.parent.name}/{first.name} too; remove one"
             )
             yield _finding(contract.path, "repeated-topic", message)
+
+
+def _names(contract: StreamContract | ProductContract) -> dict[str, str]:
+    """Return the names that a file takes, each with the word for it."""
+    if not isinstance(contract, StreamContract):
+        return {contract.name: "table"}
+    return {contract.name: "stream"} | {table.name: "table" for table in contract.tables}
 
 
 def _finding(path: Path, rule: str, message: str, severity: Severity = Severity.ERROR) -> Finding:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from mesh_defs.contract.arrow import RESERVED_TABLES
 from mesh_defs.contract.columns import read_columns
 from mesh_defs.contract.contract import SlaProperty
-from mesh_defs.contract.custom import Custom, Sort, read_custom, read_event_type
+from mesh_defs.contract.custom import Custom, Sort, read_custom, read_table_custom
 from mesh_defs.contract.document import Node
 from mesh_defs.contract.names import NAME, NAME_RULE, is_owner
 from mesh_defs.contract.report import Report, did_you_mean
@@ -25,22 +25,26 @@ _EMPTY: Final = Node(value={}, line=1, column=1, where="")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """The common part of a contract, read.
+    """The common part of a contract's table, read.
 
     Attributes:
         values: The keyword arguments of `ContractBase`.
         table: The node of the schema object.
-        custom: The custom properties at the top.
+        custom: The custom properties at the top, and before them those of the schema object.
+        event_type: The schema object's `eventType`; None where it says none.
+        several: Whether it is one of several event types.
     """
 
     values: dict[str, Any]
     table: Node
     columns: tuple[Column, ...]
     custom: Custom
+    event_type: str | None = None
+    several: bool = False
 
 
 def read_head(root: Node, path: Path, domain: str | None, sort: Sort, report: Report) -> Head:
-    """Read what streams and products say alike.
+    """Read what streams and products say alike, of a contract of one table.
 
     Args:
         root: The document.
@@ -49,50 +53,62 @@ def read_head(root: Node, path: Path, domain: str | None, sort: Sort, report: Re
         sort: What the contract is for.
         report: Takes the findings.
     """
+    return read_heads(root, path, domain, sort, report)[0]
+
+
+def read_heads(root: Node, path: Path, domain: str | None, sort: Sort, report: Report) -> tuple[Head, ...]:
+    """Read as `read_head` does, but each schema object of a stream: several are several event types."""
     custom = read_custom(root, sort, report)
-    table = _table(root, sort, report)
-    columns = read_columns(table, report) if table is not _EMPTY else ()
-    name = table.string("name") or ""
-    _check_table_name(name, table, report)
+    tables = _tables(root, sort, report)
     _check_versions(root, report)
-    values = {
+    common = {
         "domain": _domain(root, domain, report),
-        "name": name,
         "id": root.string("id") or "",
         "version": root.string("version") or "",
         "status": _status(root, report),
-        "title": root.string("name") or name,
-        "description": _description(root, table),
-        "columns": columns,
         "path": path,
         "owner": _owner(root, report),
         "tags": _tags(root),
         "sla": _sla(root, report),
+    }
+    several = len(tables) > 1
+    heads = []
+    for table in tables:
+        own = read_table_custom(table, sort, report, several=several)
+        head = _head(root, table, own.over(custom), report, several=several or "eventType" in own.nodes)
+        heads.append(replace(head, values=common | head.values, event_type=own.get("eventType")))
+    return tuple(heads)
+
+
+def _head(root: Node, table: Node, custom: Custom, report: Report, *, several: bool) -> Head:
+    """Return what a schema object says, without what it shares with the others of the file."""
+    columns = read_columns(table, report) if table is not _EMPTY else ()
+    name = table.string("name") or ""
+    _check_table_name(name, table, report)
+    values = {
+        "name": name,
+        "title": (table.string("businessName") if several else root.string("name")) or name,
+        "description": _description(root, table, several=several),
+        "columns": columns,
         "quality": _quality(table),
         "subject_key": custom.get("subjectKey"),
     }
-    return Head(values=values, table=table, columns=columns, custom=custom)
+    return Head(values=values, table=table, columns=columns, custom=custom, several=several)
 
 
-def _table(root: Node, sort: Sort, report: Report) -> Node:
+def _tables(root: Node, sort: Sort, report: Report) -> tuple[Node, ...]:
+    """Return the schema objects that are tables: all of a stream, one of any other contract."""
     schema = root.get("schema")
     tables = schema.elements() if schema else ()
-    for table in tables[1:]:
-        if table.entries():
-            read_columns(table, report)
-    event_types = [entry for table in tables if (entry := read_event_type(table, report))]
     if not tables or not tables[0].entries():
         report.error(schema or root, "schema", "`schema` must hold one object: the table with its columns")
-        return _EMPTY
-    if event_types or len(tables) > 1:
-        place = event_types[0] if event_types else tables[1]
-        message = (
-            "not supported yet: several event types in one topic (`eventType`)"
-            if event_types and sort is Sort.STREAM
-            else "not supported: several objects under `schema`; one contract declares one table"
-        )
-        report.error(place, "not-supported-yet" if event_types else "not-supported", message)
-    return tables[0]
+        return (_EMPTY,)
+    if sort is Sort.STREAM:
+        return tuple(table for table in tables if table.entries())
+    for table in tables[1:]:
+        message = "not supported: several objects under `schema`; one contract declares one table"
+        report.error(table, "not-supported", message)
+    return tables[:1]
 
 
 def _check_table_name(name: str, table: Node, report: Report) -> None:
@@ -141,10 +157,11 @@ def _status(root: Node, report: Report) -> str:
     return root.string("status") or ""
 
 
-def _description(root: Node, table: Node) -> str:
+def _description(root: Node, table: Node, *, several: bool) -> str:
     description = root.get("description")
     purpose = description.string("purpose") if description else None
-    return (purpose or table.string("description") or "").strip()
+    own = table.string("description")
+    return ((own or purpose if several else purpose or own) or "").strip()
 
 
 def _owner(root: Node, report: Report) -> str | None:

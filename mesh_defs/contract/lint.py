@@ -38,10 +38,10 @@ def lint_paths(paths: Iterable[Path]) -> tuple[Finding, ...]:
     """
     findings: dict[Finding, None] = {}
     known: dict[str, _Contracts] = {}
+    streams: list[StreamContract] = []
     for path in paths:
-        found = _lint_folder(path.absolute(), known) if path.is_dir() else lint_file(path.absolute())
+        found = _lint_folder(path.absolute(), known, streams) if path.is_dir() else lint_file(path.absolute())
         findings.update(dict.fromkeys(found))
-    streams = [c for contracts in known.values() for c in contracts if isinstance(c, StreamContract)]
     findings.update(dict.fromkeys(unresolved_references(streams, known)))
     return tuple(sorted(findings, key=lambda f: (str(f.path), f.line, f.column)))
 
@@ -51,11 +51,12 @@ def format_findings(findings: Iterable[Finding]) -> str:
     return "\n".join(str(finding) for finding in findings)
 
 
-def _lint_folder(folder: Path, known: dict[str, _Contracts]) -> list[Finding]:
+def _lint_folder(folder: Path, known: dict[str, _Contracts], streams: list[StreamContract]) -> list[Finding]:
     if is_domain(folder):
         loaded = read_domain(folder)
         if loaded.domain is not None:
-            known[folder.name] = [*loaded.domain.streams, *loaded.domain.products]
+            known[folder.name] = list(loaded.domain.tables)
+            streams.extend(loaded.domain.streams)
         return list(loaded.findings)
     findings: list[Finding] = []
     if (folder / CONFIG_FILE).is_file():
@@ -63,7 +64,7 @@ def _lint_folder(folder: Path, known: dict[str, _Contracts]) -> list[Finding]:
     below = sorted(path for path in folder.glob("*") if not path.name.startswith("."))
     for path in below:
         if path.is_dir() and not path.is_symlink():
-            findings.extend(_lint_folder(path, known))
+            findings.extend(_lint_folder(path, known, streams))
         elif path.name.endswith(CONTRACT_SUFFIX):
             findings.extend(lint_file(path))
     return findings

@@ -24,7 +24,9 @@ def check_column(head: Head, name: str, report: Report) -> Column | None:
     column = next((c for c in head.columns if c.name == wanted), None)
     if column is None:
         hint = did_you_mean(wanted, [c.name for c in head.columns])
-        report.error(head.custom.nodes[name], "column", f"{name} names {wanted!r}, which is no column{hint}")
+        of = f" of {head.values['name']}" if head.several else ""
+        message = f"{name} names {wanted!r}, which is no column{of}{hint}"
+        report.error(head.custom.nodes[name], "column", message)
     return column
 
 

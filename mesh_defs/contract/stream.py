@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from mesh_defs.contract.contract import COORDINATES, EventKind, StreamContract
-from mesh_defs.contract.custom import Framing, Sort, refuse_all
+from mesh_defs.contract.custom import Custom, Framing, Sort, refuse_all
 from mesh_defs.contract.document import Node
-from mesh_defs.contract.head import Head, read_head
+from mesh_defs.contract.event_types import check_event_types, stream_name
+from mesh_defs.contract.head import Head, read_heads
 from mesh_defs.contract.lints import check_column, check_event_time, check_personal
 from mesh_defs.contract.names import TOPIC
 from mesh_defs.contract.report import Report, did_you_mean
@@ -45,23 +48,55 @@ def stream_sort(root: Node) -> Sort:
 def read_stream(root: Node, path: Path, domain: str | None, report: Report) -> StreamContract | None:
     """Read a stream's contract; None where the report refuses it."""
     sort = stream_sort(root)
-    head = read_head(root, path, domain, sort, report)
+    heads = read_heads(root, path, domain, sort, report)
     server = _server(root, sort, report)
+    topics = [_topic(head.table, sort, report) for head in heads]
     values: dict[str, Any] = {
-        "topic": _topic(head.table, sort, report),
+        "topic": topics[0],
         "server": (server.string("server") if server else None) or "",
         "server_host": server.string("host") if server else None,
         "format": _format(server, report),
-        "event_kind": head.custom.get("eventKind"),
+        "event_kind": heads[0].custom.get("eventKind"),
     }
-    values |= _encoding(values["format"], head, path, report)
-    _check_kind(root, head, sort, report)
-    _check_fields(head, report)
-    _check_later(head, report)
-    if report.refused:
-        return None
-    said = {field: head.custom.values[name] for name, field in _FIELDS.items() if name in head.custom.values}
-    return StreamContract(**head.values, **values, **said)
+    values |= _encoding(values["format"], heads[0], path, report)
+    for head in heads:
+        _check_kind(root, head, sort, report)
+        _check_fields(head, report)
+    values["event_type_from"] = check_event_types(root, heads, path, values["format"], report)
+    _check_later(heads[0], report)
+    return None if report.refused else _contract(root, path, heads, values)
+
+
+def _contract(root: Node, path: Path, heads: tuple[Head, ...], values: Mapping[str, Any]) -> StreamContract:
+    """Return the contract of one table, or of a stream of several: their settings are one."""
+    if not heads[0].several:
+        return StreamContract(**heads[0].values, **values, **_said(heads[0].custom))
+    name = stream_name(path)
+    types = tuple(
+        StreamContract(
+            **head.values, **values, **_said(head.custom), event_type=head.event_type, part_of=name
+        )
+        for head in heads
+    )
+    description = root.get("description")
+    return replace(
+        types[0],
+        name=name,
+        title=root.string("name") or name,
+        description=((description.string("purpose") if description else None) or "").strip(),
+        columns=(),
+        quality=(),
+        subject_key=None,
+        event_time=None,
+        event_id=COORDINATES,
+        event_type=None,
+        part_of=None,
+        types=types,
+    )
+
+
+def _said(custom: Custom) -> dict[str, Any]:
+    return {field: custom.values[name] for name, field in _FIELDS.items() if name in custom.values}
 
 
 def _servers(root: Node) -> tuple[Node, ...]:
@@ -160,10 +195,12 @@ def _check_kind(root: Node, head: Head, sort: Sort, report: Report) -> None:
         return
     kind, node = custom.get("eventKind"), custom.nodes["eventKind"]
     keyed = any(column.primary_key for column in head.columns)
+    of = f" of {head.values['name']}" if head.several else ""
     if kind is EventKind.STATE and not keyed:
-        report.error(node, "event-kind", "a state needs a key: say `primaryKey: true` for its columns")
+        report.error(node, "event-kind", f"a state needs a key: say `primaryKey: true` for its columns{of}")
     if kind is EventKind.HYBRID and not keyed:
-        report.warning(node, "event-kind", "a hybrid without `primaryKey` gives events, but no state")
+        message = f"a hybrid without `primaryKey`{of} gives events, but no state"
+        report.warning(node, "event-kind", message)
     reference = custom.nodes.get("reference")
     if kind is EventKind.NOTIFICATION and reference is None:
         message = "a notification needs `reference`: the domain.table.column that it points to"
@@ -194,6 +231,3 @@ def _check_later(head: Head, report: Report) -> None:
     nodes = head.custom.nodes
     if "history" in nodes:
         report.error(nodes["history"], "not-supported-yet", "not supported yet: history from data at rest")
-    if "eventTypeFrom" in nodes:
-        message = "not supported yet: several event types in one topic (`eventTypeFrom`)"
-        report.error(nodes["eventTypeFrom"], "not-supported-yet", message)

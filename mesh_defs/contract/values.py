@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
-from mesh_defs.contract.contract import StartFrom
+from mesh_defs.contract.contract import EventTypeFrom, StartFrom, TypeSource
 from mesh_defs.contract.document import Node
 from mesh_defs.contract.instants import parse_duration, parse_timestamp
 from mesh_defs.contract.report import did_you_mean
@@ -108,3 +108,21 @@ def read_reference(node: Node) -> str:
     ):
         raise ValueRefusedError("must be domain.table.column: where the event's subject is found")
     return node.value
+
+
+def read_event_type(node: Node) -> str:
+    """Read a type's name: text, or a whole number as its digits."""
+    if isinstance(node.value, int) and not isinstance(node.value, bool):
+        return str(node.value)
+    return read_text(node)
+
+
+def read_type_source(node: Node) -> EventTypeFrom:
+    """Read where a record says its type: `header:NAME`, `field:NAME`, or a name alone, which may be either."""
+    text = read_text(node).strip()
+    word, colon, rest = text.partition(":")
+    if not colon:
+        return EventTypeFrom(source=TypeSource.EITHER, name=text)
+    if word not in (TypeSource.HEADER, TypeSource.FIELD) or not rest.strip():
+        raise ValueRefusedError("must be a name, header:NAME or field:NAME")
+    return EventTypeFrom(source=TypeSource(word), name=rest.strip())

@@ -96,10 +96,14 @@ PROPERTIES: Final[Mapping[str, PropertyWords]] = {
         later=True,
     ),
     "eventType": _words(
-        "text", "none", "Stands at a schema object: the type of event that its table takes.", later=True
+        "text",
+        "none",
+        "Stands at a schema object: the type of event that its table takes, and no other table.",
     ),
     "eventTypeFrom": _words(
-        "a field or a header", "CloudEvents `type`", "Where a record says its type.", later=True
+        "`header:NAME`, `field:NAME`, or a name",
+        "CloudEvents `type`",
+        "Where a record says its type. A name alone is the field where a column is called so, else the header.",
     ),
     "history": _words("a source at rest", "none", "What is loaded before `startFrom`.", later=True),
     "load": _words("`snapshot`, `append`", "`snapshot`", "How data at rest is taken in.", later=True),

@@ -130,6 +130,17 @@ def stream_of(*columns: dict[str, Any], **custom: Any) -> dict[str, Any]:
     return document
 
 
+def stream_of_types(*types: str, **custom: Any) -> dict[str, Any]:
+    """Return a document of several event types, each with the small stream's columns; of the header `kind`."""
+    document = stream(**({"eventTypeFrom": "header:kind"} | custom))
+    (table,) = document["schema"]
+    document["schema"] = [
+        copy.deepcopy(table) | {"name": name, "customProperties": [{"property": "eventType", "value": name}]}
+        for name in types
+    ]
+    return document
+
+
 def product(**custom: Any) -> dict[str, Any]:
     """Return a small product's document with these custom properties."""
     document = stream_of(

@@ -96,7 +96,10 @@ def test_custom_properties_are_carried(
         ({"schema": "x.avsc"}, "schema is of no use for format json"),
         ({"eventType": "x"}, "eventType belongs to the schema object"),
         ({"history": "airports"}, "not supported yet: history"),
-        ({"eventTypeFrom": "type"}, "not supported yet: several event types"),
+        (
+            {"eventTypeFrom": "type"},
+            "eventTypeFrom is of use only where schema objects say their `eventType`",
+        ),
     ],
 )
 def test_what_a_stream_cannot_say(tmp_path: Path, custom: dict[str, Any], message: str) -> None:
@@ -118,18 +121,6 @@ def test_what_is_not_supported_yet_is_told_by_its_rule(tmp_path: Path) -> None:
     document["servers"] = [{"server": "files", "type": "local", "path": "a.csv", "format": "csv"}]
     findings = [f for f in _findings(tmp_path, document) if f.rule == "not-supported-yet"]
     assert [f.message for f in findings] == ["not supported yet: data at rest (server type local)"]
-
-
-def test_several_event_types_are_not_supported_yet(tmp_path: Path) -> None:
-    """Several schema objects with `eventType` are told as such."""
-    document = stream()
-    table = document["schema"][0]
-    table["customProperties"] = [{"property": "eventType", "value": "a"}]
-    document["schema"].append(table | {"name": "t"})
-    findings = [f for f in _findings(tmp_path, document) if f.rule == "not-supported-yet"]
-    assert [f.message for f in findings] == [
-        "not supported yet: several event types in one topic (`eventType`)"
-    ]
 
 
 @pytest.mark.parametrize(
