@@ -58,6 +58,13 @@ class StartFrom(StrEnum):
     LATEST = "latest"
 
 
+class LoadMode(StrEnum):
+    """How data at rest is taken in."""
+
+    SNAPSHOT = "snapshot"
+    APPEND = "append"
+
+
 class Incremental(StrEnum):
     """How a product is brought up to date."""
 
@@ -151,7 +158,27 @@ class ContractBase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StreamContract(ContractBase):
+class InputContract(ContractBase):
+    """What a stream and data at rest have in common: records from elsewhere that keep to the contract, or do not.
+
+    Attributes:
+        event_time: The column that tells `_event_time`.
+        event_id: The column that tells `_event_id`, or the word `coordinates`.
+        max_dead_letter_ratio: 0 to 1, over the last 1,000 records.
+        retain_raw: Whether the record's bytes are kept; of streams only.
+    """
+
+    event_time: str | None = None
+    event_id: str = COORDINATES
+    allowed_lateness: dt.timedelta = dt.timedelta(0)
+    on_error: OnError = OnError.DEAD_LETTER
+    max_dead_letter_ratio: float = 0.1
+    on_unknown_field: OnUnknownField = OnUnknownField.KEEP
+    retain_raw: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamContract(InputContract):
     """A stream: a topic, its records' shape, and what happens to those that break it.
 
     Attributes:
@@ -174,16 +201,9 @@ class StreamContract(ContractBase):
     format: str
     event_kind: EventKind
     envelope: Envelope = Envelope.NONE
-    event_time: str | None = None
-    event_id: str = COORDINATES
-    allowed_lateness: dt.timedelta = dt.timedelta(0)
     partitions: int = 1
     start_from: StartFrom | dt.datetime = StartFrom.EARLIEST
-    on_error: OnError = OnError.DEAD_LETTER
-    max_dead_letter_ratio: float = 0.1
     on_loss: OnLoss = OnLoss.FAIL
-    on_unknown_field: OnUnknownField = OnUnknownField.KEEP
-    retain_raw: bool = False
     reference: str | None = None
     framing: str = "none"
     schema_file: Path | None = None
@@ -204,6 +224,28 @@ class StreamContract(ContractBase):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RestContract(InputContract):
+    """Data at rest: files that become a table of the same store, under the same rules.
+
+    Attributes:
+        source: The path as it stands in the file: relative to the project's root, or absolute; globs allowed.
+        format: `csv`, `parquet` or `json`.
+        event_kind: None where the contract does not say it.
+        cursor: For `append`: only rows above the table's greatest value of this column are loaded.
+        delimiter: For CSV the character between two fields; for JSON `new_line` or `array`, None to look.
+        null_text: What an unquoted field of a CSV file holds where there is no value, besides nothing at all.
+    """
+
+    source: str
+    format: str
+    event_kind: EventKind | None = None
+    load: LoadMode = LoadMode.SNAPSHOT
+    cursor: str | None = None
+    delimiter: str | None = None
+    null_text: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProductContract(ContractBase):
     """A product: a table computed by the SQL (or Python) file beside its contract.
 
@@ -218,6 +260,10 @@ class ProductContract(ContractBase):
     window: dt.timedelta | None = None
 
 
+TableContract = StreamContract | RestContract | ProductContract
+"""The contract of one table."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Domain:
     """A domain: who owns it, and what it declares.
@@ -225,6 +271,7 @@ class Domain:
     Attributes:
         owner: An e-mail address or `team:name`.
         path: The domain's folder, absolute.
+        inputs: Its data at rest.
     """
 
     name: str
@@ -233,18 +280,29 @@ class Domain:
     contact: str
     path: Path
     streams: tuple[StreamContract, ...] = ()
+    inputs: tuple[RestContract, ...] = ()
     products: tuple[ProductContract, ...] = ()
+
+    @property
+    def ingested(self) -> tuple[InputContract, ...]:
+        """What a pass brings in: the streams, then the data at rest."""
+        return (*self.streams, *self.inputs)
 
     def stream(self, name: str) -> StreamContract | None:
         """Return the stream of that name, or None."""
         return next((s for s in self.streams if s.name == name), None)
 
-    @property
-    def tables(self) -> tuple[StreamContract | ProductContract, ...]:
-        """The contract of each table of the domain: those that streams fill, then the products."""
-        return (*(table for stream in self.streams for table in stream.tables), *self.products)
+    def input(self, name: str) -> RestContract | None:
+        """Return the data at rest of that name, or None."""
+        return next((i for i in self.inputs if i.name == name), None)
 
-    def table(self, name: str) -> StreamContract | ProductContract | None:
+    @property
+    def tables(self) -> tuple[TableContract, ...]:
+        """The contract of each table of the domain: those that streams fill, the data at rest, the products."""
+        streams = (table for stream in self.streams for table in stream.tables)
+        return (*streams, *self.inputs, *self.products)
+
+    def table(self, name: str) -> TableContract | None:
         """Return the contract of the table of that name, or None."""
         return next((t for t in self.tables if t.name == name), None)
 

@@ -11,6 +11,7 @@ from mesh_defs.contract.contract import (
     Envelope,
     EventKind,
     Incremental,
+    LoadMode,
     OnError,
     OnLoss,
     OnUnknownField,
@@ -20,8 +21,10 @@ from mesh_defs.contract.report import Report, did_you_mean
 from mesh_defs.contract.values import (
     ValueRefusedError,
     read_boolean,
+    read_delimiter,
     read_duration,
     read_event_type,
+    read_null_text,
     read_partitions,
     read_ratio,
     read_reference,
@@ -37,7 +40,7 @@ class Sort(StrEnum):
     """What a contract is for; the value is the word that messages use."""
 
     STREAM = "a stream"
-    AT_REST = "a stream at rest"
+    AT_REST = "data at rest"
     PRODUCT = "a product"
 
 
@@ -47,13 +50,6 @@ class Framing(StrEnum):
     CONFLUENT = "confluent"
     SINGLE_OBJECT = "single_object"
     NONE = "none"
-
-
-class LoadMode(StrEnum):
-    """How data at rest is taken in."""
-
-    SNAPSHOT = "snapshot"
-    APPEND = "append"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +208,8 @@ KNOWN: Final[Mapping[str, _Known]] = {
     "history": _known(Node.plain, _S),
     "load": _known(read_word(LoadMode), _R),
     "cursor": _known(read_text, _R),
+    "delimiter": _known(read_delimiter, _R),
+    "nullText": _known(read_null_text, _R),
     "incremental": _known(read_word(Incremental), _P),
     "window": _known(read_window, _P),
 }

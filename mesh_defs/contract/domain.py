@@ -1,13 +1,13 @@
-"""A domain's folder: `domain.yaml`, its streams and its products, read as one."""
+"""A domain's folder: `domain.yaml`, its streams, its data at rest and its products, read as one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mesh_defs.contract.contract import Domain, ProductContract, StreamContract
+from mesh_defs.contract.contract import Domain, ProductContract, RestContract, StreamContract, TableContract
 from mesh_defs.contract.document import Node, read_document
 from mesh_defs.contract.load import PRODUCTS, STREAMS, read_contract
 from mesh_defs.contract.names import NAME, NAME_RULE, RESERVED_DOMAINS, is_owner
@@ -52,23 +52,27 @@ def read_domain(folder: Path) -> LoadedDomain:
     """Load a domain as `load_domain` does, but return its findings, warnings included."""
     folder = folder.absolute()
     values, findings = _read_domain_file(folder)
-    streams, products = [], []
+    streams, inputs, products = [], [], []
     for path in contract_files(folder):
         loaded = read_contract(path, domain=folder.name)
         findings.extend(loaded.findings)
         if isinstance(loaded.contract, StreamContract):
             streams.append(loaded.contract)
+        elif isinstance(loaded.contract, RestContract):
+            inputs.append(loaded.contract)
         elif isinstance(loaded.contract, ProductContract):
             products.append(loaded.contract)
     findings.extend(_strays(folder))
-    findings.extend(_repeats([*streams, *products]))
+    findings.extend(_repeats([*streams, *inputs, *products]))
     if not has_errors(findings):
-        tables: list[StreamContract | ProductContract] = [*products]
+        tables: list[TableContract] = [*inputs, *products]
         tables += [table for stream in streams for table in stream.tables]
         findings.extend(unresolved_references(streams, {folder.name: tables}))
     if has_errors(findings):
         return LoadedDomain(domain=None, findings=tuple(findings))
-    domain = Domain(**values, path=folder, streams=tuple(streams), products=tuple(products))
+    domain = Domain(
+        **values, path=folder, streams=tuple(streams), inputs=tuple(inputs), products=tuple(products)
+    )
     return LoadedDomain(domain=domain, findings=tuple(findings))
 
 
@@ -81,7 +85,7 @@ def contract_files(folder: Path) -> tuple[Path, ...]:
 
 def unresolved_references(
     streams: Iterable[StreamContract],
-    known: dict[str, list[StreamContract | ProductContract]],
+    known: Mapping[str, Sequence[TableContract]],
 ) -> Iterator[Finding]:
     """Find the notifications whose reference leads nowhere, into the domains that are known.
 
@@ -177,7 +181,7 @@ def _strays_of_sql(folder: Path) -> Iterator[Finding]:
             yield _finding(path, "stray", message, severity=Severity.WARNING)
 
 
-def _repeats(contracts: Iterable[StreamContract | ProductContract]) -> Iterator[Finding]:
+def _repeats(contracts: Iterable[TableContract]) -> Iterator[Finding]:
     """Find names and topics that two files declare; a stream's own name is one, whatever its tables are called."""
     names: dict[str, Path] = {}
     topics: dict[str, Path] = {}
@@ -200,7 +204,7 @@ def _repeats(contracts: Iterable[StreamContract | ProductContract]) -> Iterator[
             yield _finding(contract.path, "repeated-topic", message)
 
 
-def _names(contract: StreamContract | ProductContract) -> dict[str, str]:
+def _names(contract: TableContract) -> dict[str, str]:
     """Return the names that a file takes, each with the word for it."""
     if not isinstance(contract, StreamContract):
         return {contract.name: "table"}

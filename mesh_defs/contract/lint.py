@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from mesh_defs.contract.contract import ProductContract, StreamContract
+from mesh_defs.contract.contract import StreamContract, TableContract
 from mesh_defs.contract.domain import DOMAIN_FILE, is_domain, read_domain, unresolved_references
 from mesh_defs.contract.load import read_contract
 from mesh_defs.contract.product import CONTRACT_SUFFIX
@@ -15,7 +15,7 @@ from mesh_defs.model.findings import Finding, Severity
 
 __all__ = ["Finding", "Severity", "format_findings", "lint_file", "lint_paths"]
 
-_Contracts = list[StreamContract | ProductContract]
+_Contracts = tuple[TableContract, ...]
 
 
 def lint_file(path: Path) -> tuple[Finding, ...]:
@@ -55,7 +55,7 @@ def _lint_folder(folder: Path, known: dict[str, _Contracts], streams: list[Strea
     if is_domain(folder):
         loaded = read_domain(folder)
         if loaded.domain is not None:
-            known[folder.name] = list(loaded.domain.tables)
+            known[folder.name] = loaded.domain.tables
             streams.extend(loaded.domain.streams)
         return list(loaded.findings)
     findings: list[Finding] = []

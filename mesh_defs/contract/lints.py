@@ -1,4 +1,4 @@
-"""Lints that streams and products share: the columns that custom properties name, and personal data."""
+"""Lints that streams, data at rest and products share: the columns that custom properties name, and personal data."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from mesh_defs.contract.contract import COORDINATES
 from mesh_defs.contract.document import Node
 from mesh_defs.contract.head import Head
 from mesh_defs.contract.report import Report, did_you_mean
@@ -13,6 +14,7 @@ from mesh_defs.contract.types import Column, Kind
 
 _PERSONAL: Final = re.compile(r"(?<![a-z])(personal|pii)", re.IGNORECASE)
 _NOT: Final = re.compile(r"(?<![a-z])(non|not|no)[\s_-]*(personal|pii)", re.IGNORECASE)
+_NO_IDENTITY: Final = frozenset([Kind.OBJECT, Kind.JSON, Kind.ARRAY, Kind.MAP, Kind.BYTES])
 _MOMENTS: Final = frozenset([Kind.TIMESTAMP, Kind.DATE])
 
 
@@ -41,6 +43,22 @@ def check_event_time(head: Head, report: Report) -> None:
         report.error(node, "column", message)
     elif column.type.kind is Kind.TIMESTAMP and not column.type.timezone:
         message = f"eventTime names {column.name!r}, a wall clock without an offset: it is read as UTC"
+        report.warning(node, "column", message)
+
+
+def check_event_id(head: Head, report: Report) -> None:
+    """Report an `eventId` that is neither `coordinates` nor a column that identifies."""
+    if head.custom.get("eventId", COORDINATES) == COORDINATES:
+        return
+    column = check_column(head, "eventId", report)
+    if column is None:
+        return
+    node = head.custom.nodes["eventId"]
+    if column.type.kind in _NO_IDENTITY:
+        message = f"eventId names a column of type {column.type.kind}, which is no identity"
+        report.error(node, "column", message)
+    elif not column.required:
+        message = f"eventId names {column.name!r}, which is not required: records without it have no identity"
         report.warning(node, "column", message)
 
 

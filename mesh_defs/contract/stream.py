@@ -12,15 +12,12 @@ from mesh_defs.contract.custom import Custom, Framing, Sort, refuse_all
 from mesh_defs.contract.document import Node
 from mesh_defs.contract.event_types import check_event_types, stream_name
 from mesh_defs.contract.head import Head, read_heads
-from mesh_defs.contract.lints import check_column, check_event_time, check_personal
+from mesh_defs.contract.lints import check_event_id, check_event_time, check_personal
 from mesh_defs.contract.names import TOPIC
 from mesh_defs.contract.report import Report, did_you_mean
-from mesh_defs.contract.types import Kind
 
 FORMATS: Final = ("json", "avro", "protobuf")
-_AT_REST_LATER: Final = frozenset(["local", "postgres", "postgresql"])
 _SCHEMA_SUFFIX: Final = {"avro": ".avsc", "protobuf": ".proto"}
-_NO_IDENTITY: Final = frozenset([Kind.OBJECT, Kind.JSON, Kind.ARRAY, Kind.MAP, Kind.BYTES])
 
 _FIELDS: Final = {
     "envelope": "envelope",
@@ -47,10 +44,9 @@ def stream_sort(root: Node) -> Sort:
 
 def read_stream(root: Node, path: Path, domain: str | None, report: Report) -> StreamContract | None:
     """Read a stream's contract; None where the report refuses it."""
-    sort = stream_sort(root)
-    heads = read_heads(root, path, domain, sort, report)
-    server = _server(root, sort, report)
-    topics = [_topic(head.table, sort, report) for head in heads]
+    heads = read_heads(root, path, domain, Sort.STREAM, report)
+    server = _server(root, report)
+    topics = [_topic(head.table, report) for head in heads]
     values: dict[str, Any] = {
         "topic": topics[0],
         "server": (server.string("server") if server else None) or "",
@@ -60,8 +56,10 @@ def read_stream(root: Node, path: Path, domain: str | None, report: Report) -> S
     }
     values |= _encoding(values["format"], heads[0], path, report)
     for head in heads:
-        _check_kind(root, head, sort, report)
-        _check_fields(head, report)
+        _check_kind(root, head, report)
+        check_event_time(head, report)
+        check_event_id(head, report)
+        check_personal(head, report)
     values["event_type_from"] = check_event_types(root, heads, path, values["format"], report)
     _check_later(heads[0], report)
     return None if report.refused else _contract(root, path, heads, values)
@@ -104,7 +102,7 @@ def _servers(root: Node) -> tuple[Node, ...]:
     return servers.elements() if servers else ()
 
 
-def _server(root: Node, sort: Sort, report: Report) -> Node | None:
+def _server(root: Node, report: Report) -> Node | None:
     servers = _servers(root)
     for server in servers:
         refuse_all(server, report)
@@ -112,30 +110,14 @@ def _server(root: Node, sort: Sort, report: Report) -> Node | None:
         message = "a stream needs a server of type kafka; say `servers`"
         report.error(root.get("servers") or root, "server", message)
         return None
-    if sort is Sort.AT_REST:
-        for server in servers:
-            _refuse_at_rest(server, report)
-        return None
     for server in servers[1:]:
         report.error(server, "server", "a stream has one server; remove the others")
     return next(server for server in servers if server.string("type") == "kafka")
 
 
-def _refuse_at_rest(server: Node, report: Report) -> None:
-    type_ = server.get("type")
-    if type_ is None or not isinstance(type_.value, str):
-        return
-    if type_.value in _AT_REST_LATER:
-        message = f"not supported yet: data at rest (server type {type_.value})"
-        report.error(type_, "not-supported-yet", message)
-    else:
-        message = f"server type {type_.value!r} is not supported: a stream's server is of type kafka"
-        report.error(type_, "not-supported", message)
-
-
-def _topic(table: Node, sort: Sort, report: Report) -> str:
+def _topic(table: Node, report: Report) -> str:
     name = table.get("physicalName")
-    if sort is Sort.AT_REST or not table.entries():
+    if not table.entries():
         return ""
     kind = table.get("physicalType")
     if kind is not None and isinstance(kind.value, str) and kind.value != "topic":
@@ -185,13 +167,12 @@ def _check_schema_file(format_: str, file: str, node: Node, path: Path, report: 
         report.error(node, "value", f"the file {file} does not stand beside the contract")
 
 
-def _check_kind(root: Node, head: Head, sort: Sort, report: Report) -> None:
+def _check_kind(root: Node, head: Head, report: Report) -> None:
     custom = head.custom
     place = root.get("customProperties") or root
     if "eventKind" not in custom.nodes:
-        if sort is Sort.STREAM:
-            kinds = ", ".join(kind.value for kind in EventKind)
-            report.error(place, "event-kind", f"the custom property eventKind must be said: {kinds}")
+        kinds = ", ".join(kind.value for kind in EventKind)
+        report.error(place, "event-kind", f"the custom property eventKind must be said: {kinds}")
         return
     kind, node = custom.get("eventKind"), custom.nodes["eventKind"]
     keyed = any(column.primary_key for column in head.columns)
@@ -208,23 +189,6 @@ def _check_kind(root: Node, head: Head, sort: Sort, report: Report) -> None:
     if kind not in (None, EventKind.NOTIFICATION) and reference is not None:
         message = f"reference is of no use for a {kind}, only for a notification; remove it"
         report.error(reference, "useless-property", message)
-
-
-def _check_fields(head: Head, report: Report) -> None:
-    check_event_time(head, report)
-    check_personal(head, report)
-    if head.custom.get("eventId", COORDINATES) == COORDINATES:
-        return
-    column = check_column(head, "eventId", report)
-    if column is None:
-        return
-    node = head.custom.nodes["eventId"]
-    if column.type.kind in _NO_IDENTITY:
-        message = f"eventId names a column of type {column.type.kind}, which is no identity"
-        report.error(node, "column", message)
-    elif not column.required:
-        message = f"eventId names {column.name!r}, which is not required: records without it have no identity"
-        report.warning(node, "column", message)
 
 
 def _check_later(head: Head, report: Report) -> None:

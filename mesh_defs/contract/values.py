@@ -16,6 +16,11 @@ from mesh_defs.contract.report import did_you_mean
 
 MAX_PARTITIONS: Final = 2**31 - 1
 
+JSON_DELIMITERS: Final = ("new_line", "array")
+"""ODCS's words for how a file holds several JSON documents."""
+
+_NO_DELIMITER: Final = frozenset('"\r\n\0')
+
 
 class ValueRefusedError(Exception):
     """A custom property's value that means nothing; the message is a finding's."""
@@ -126,3 +131,22 @@ def read_type_source(node: Node) -> EventTypeFrom:
     if word not in (TypeSource.HEADER, TypeSource.FIELD) or not rest.strip():
         raise ValueRefusedError("must be a name, header:NAME or field:NAME")
     return EventTypeFrom(source=TypeSource(word), name=rest.strip())
+
+
+def read_delimiter(node: Node) -> str:
+    """Read what stands between two records of JSON, or two fields of CSV; which of them it is, the format decides."""
+    value = node.value
+    if isinstance(value, str) and (
+        value in JSON_DELIMITERS or (len(value) == 1 and value not in _NO_DELIMITER)
+    ):
+        return value
+    raise ValueRefusedError("must be one character, as ; or |, for CSV; new_line or array for JSON")
+
+
+def read_null_text(node: Node) -> tuple[str, ...]:
+    """Read the text, or the texts, that stand for no value."""
+    values = [element.value for element in node.elements()] or [node.value]
+    texts = tuple(v for v in values if isinstance(v, str) and v and not any(c in v for c in '"\r\n'))
+    if len(texts) != len(values):
+        raise ValueRefusedError("must be text without quotes and line breaks, or a list of such texts")
+    return texts

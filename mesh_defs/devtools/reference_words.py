@@ -33,7 +33,7 @@ _DURATION: Final = "an ISO 8601 duration, as `PT26H`"
 PROPERTIES: Final[Mapping[str, PropertyWords]] = {
     "eventKind": _words(
         "`state`, `delta`, `hybrid`, `measurement`, `notification`",
-        "must be said",
+        "must be said for a stream",
         "What an event means. A `state` needs a `primaryKey`, a `notification` a `reference`.",
     ),
     "envelope": _words(
@@ -43,13 +43,13 @@ PROPERTIES: Final[Mapping[str, PropertyWords]] = {
     ),
     "eventTime": _words(
         "a column",
-        "CloudEvents `time`, else the record's timestamp",
+        "CloudEvents `time`, else the record's timestamp; at rest the file's",
         "When the event happened: `_event_time`.",
     ),
     "eventId": _words(
         "a column, or `coordinates`",
         "`coordinates`",
-        "What identifies the event: `_event_id`. `coordinates` are topic, partition and offset.",
+        "What identifies the event: `_event_id`. `coordinates` are topic, partition and offset, or file and line.",
     ),
     "allowedLateness": _words(_DURATION, "`PT0S`", "How late an event may come."),
     "partitions": _words("a whole number, 1 or more", "1", "Of the topic, where the mesh creates it."),
@@ -106,8 +106,26 @@ PROPERTIES: Final[Mapping[str, PropertyWords]] = {
         "Where a record says its type. A name alone is the field where a column is called so, else the header.",
     ),
     "history": _words("a source at rest", "none", "What is loaded before `startFrom`.", later=True),
-    "load": _words("`snapshot`, `append`", "`snapshot`", "How data at rest is taken in.", later=True),
-    "cursor": _words("a column", "none", "What `append` reads above.", later=True),
+    "load": _words(
+        "`snapshot`, `append`",
+        "`snapshot`",
+        "How data at rest is taken in: replaced as a whole when the source changed, or only what is new.",
+    ),
+    "cursor": _words(
+        "a required column",
+        "none",
+        "What `append` reads above: rows beyond the table's greatest value of it.",
+    ),
+    "delimiter": _words(
+        "one character for CSV; `new_line`, `array` for JSON",
+        "`,`; for JSON what the file begins with",
+        "What stands between two fields of a CSV file, or how a JSON file holds its documents.",
+    ),
+    "nullText": _words(
+        "text, or a list of texts",
+        "none",
+        "What a CSV file writes where there is no value, as `NA`, besides an empty field.",
+    ),
     "incremental": _words(
         "`full`, `window`, `key` (the last two not built yet)",
         "`full`",

@@ -141,6 +141,18 @@ def stream_of_types(*types: str, **custom: Any) -> dict[str, Any]:
     return document
 
 
+def rest(
+    format_: str = "csv", path: str = "rest/*.csv", columns: list[dict[str, Any]] | None = None, **custom: Any
+) -> dict[str, Any]:
+    """Return the document of some data at rest with these custom properties."""
+    document = stream(**({"eventKind": None} | custom))
+    document["servers"] = [{"server": "files", "type": "local", "path": path, "format": format_}]
+    document["schema"][0] |= {"physicalName": "s", "physicalType": "file"}
+    if columns is not None:
+        document["schema"][0]["properties"] = columns
+    return document
+
+
 def product(**custom: Any) -> dict[str, Any]:
     """Return a small product's document with these custom properties."""
     document = stream_of(

@@ -92,7 +92,7 @@ def test_custom_properties_are_carried(
         ({"reference": "a.b.c"}, "reference is of no use for a delta"),
         ({"eventKind": "state"}, "a state needs a key"),
         ({"incremental": "full"}, "incremental is of no use for a stream, only for a product"),
-        ({"load": "snapshot"}, "load is of no use for a stream, only for a stream at rest"),
+        ({"load": "snapshot"}, "load is of no use for a stream, only for data at rest"),
         ({"schema": "x.avsc"}, "schema is of no use for format json"),
         ({"eventType": "x"}, "eventType belongs to the schema object"),
         ({"history": "airports"}, "not supported yet: history"),
@@ -118,9 +118,20 @@ def test_a_repeated_custom_property_is_a_finding(tmp_path: Path) -> None:
 def test_what_is_not_supported_yet_is_told_by_its_rule(tmp_path: Path) -> None:
     """Later parts of the design are told from mistakes."""
     document = stream()
-    document["servers"] = [{"server": "files", "type": "local", "path": "a.csv", "format": "csv"}]
+    document["servers"] = [
+        {
+            "server": "erp",
+            "type": "postgres",
+            "host": "localhost",
+            "port": 5432,
+            "database": "e",
+            "schema": "s",
+        }
+    ]
     findings = [f for f in _findings(tmp_path, document) if f.rule == "not-supported-yet"]
-    assert [f.message for f in findings] == ["not supported yet: data at rest (server type local)"]
+    assert [f.message for f in findings] == [
+        "not supported yet: data at rest in a database (server type postgres)"
+    ]
 
 
 @pytest.mark.parametrize(
