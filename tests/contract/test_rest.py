@@ -97,7 +97,7 @@ def test_a_domain_knows_its_data_at_rest(tmp_path: Path) -> None:
     write_stream(tmp_path, rest())
     domain = load_domain(folder)
     assert (domain.streams, domain.products) == ((), ())
-    assert domain.input("s") == domain.inputs[0] == domain.ingested[0] == domain.contracts[0]
+    assert domain.input("s") == domain.inputs[0] == domain.ingested[0] == domain.table("s")
     assert domain.input("t") is None
 
 
