@@ -27,6 +27,7 @@ from mesh_defs.broker.asking import Admin
 from mesh_defs.broker.failures import configuration_error
 from mesh_defs.broker.properties import Property, client_log, producer_properties
 from mesh_defs.broker.reader import BoundedReader
+from mesh_defs.broker.tail import TailReader
 from mesh_defs.broker.topics import TopicPlan, create_topics, plan_topics
 from mesh_defs.contract.contract import StreamContract
 from mesh_defs.model.errors import BrokerError, BrokerUnavailableError, TopicMissingError
@@ -119,11 +120,18 @@ class Broker:
         beyond = [p for p in partitions if found[p] < 0]
         return found | (self._offsets(topic, beyond, OffsetSpec.latest()) if beyond else {})
 
-    def reader(self, topic: str, ranges: Mapping[int, tuple[int, int]]) -> BoundedReader:
-        """Return a reader of the offsets [from, to) of each partition; see `BoundedReader`."""
-        return BoundedReader(
-            self._connection, topic, ranges, watermarks=self.watermarks, stall_timeout=self._timeout
-        )
+    def reader(
+        self, topic: str, ranges: Mapping[int, tuple[int, int]], *, tail: bool = False
+    ) -> BoundedReader:
+        """Return a reader of the offsets [from, to) of each partition; see `BoundedReader`.
+
+        Args:
+            topic: The topic.
+            ranges: For each partition [from, to).
+            tail: Whether it is to go on at later ranges; see `TailReader`.
+        """
+        kind = TailReader if tail else BoundedReader
+        return kind(self._connection, topic, ranges, watermarks=self.watermarks, stall_timeout=self._timeout)
 
     def mirror(self, group: str, topic: str, offsets: Mapping[int, int]) -> bool:
         """Commit offsets for a group, for lag tools only: nothing in the mesh reads them.

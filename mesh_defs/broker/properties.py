@@ -46,6 +46,14 @@ _CONSUMER: Final[Mapping[str, Property]] = {
     "check.crcs": True,
 }
 
+_TAIL: Final[Mapping[str, Property]] = {
+    # The broker answers at the first byte; a short wait would only ask an idle topic again and again. Nothing else is
+    # asked through such a consumer, so nothing queues behind the long poll.
+    "fetch.wait.max.ms": 500,
+    # A domain holds one such consumer a stream.
+    "queued.max.messages.kbytes": 8_192,
+}
+
 _READING: Final[Mapping[str, Property]] = {
     "group.id": "mesh-reader",  # librdkafka wants one; with assign() and no commits nobody joins it
     "enable.auto.commit": False,
@@ -97,6 +105,14 @@ def consumer_properties(
     largest = int(properties.get("message.max.bytes", 0))
     properties["fetch.max.bytes"] = max(int(properties["fetch.max.bytes"]), largest)
     return properties
+
+
+def tail_properties(connection: Mapping[str, str], on_error: Callable[[KafkaError], None]) -> dict[str, Any]:
+    """Return the properties of a reader that stays at the end of its partitions, as `consumer_properties` does."""
+    return {
+        **consumer_properties(connection, on_error),
+        **{k: v for k, v in _TAIL.items() if k not in connection},
+    }
 
 
 def producer_properties(

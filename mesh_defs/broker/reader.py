@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Any, Final, Self, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -32,7 +32,7 @@ _OUT_OF_RANGE: Final = frozenset(
 _EOF: Final = KafkaError._PARTITION_EOF  # noqa: SLF001
 
 # The accessors of a message that is no event, typed as what they return there; mapped at the speed of C.
-_offset = cast("Callable[[Message], int]", Message.offset)
+message_offset = cast("Callable[[Message], int]", Message.offset)
 _partition = cast("Callable[[Message], int]", Message.partition)
 _headers = cast("Callable[[Message], Headers | None]", Message.headers)
 _timestamp = cast("Callable[[tuple[int, int]], int]", itemgetter(1))
@@ -124,6 +124,10 @@ class BoundedReader:
         if self._ends.pop(partition, None) is not None and self._ends and self._consumer is not None:
             self._consumer.incremental_unassign([TopicPartition(self._topic, partition)])
 
+    def extend(self, ranges: Mapping[int, tuple[int, int]]) -> bool:  # noqa: ARG002 - `TailReader` uses it
+        """Return whether the reader goes on at these ranges: one of a single pass does not."""
+        return False
+
     def close(self) -> None:
         """Close the consumer."""
         consumer, self._consumer = self._consumer, None
@@ -141,13 +145,19 @@ class BoundedReader:
             raise broker_error(failure.args[0], cannot=f"read {self._topic}", seen=self._seen) from None
 
     def _open(self) -> Consumer:
-        properties = consumer_properties(self._connection, self._on_error)
         try:
-            consumer = Consumer(properties, logger=client_log())
+            consumer = Consumer(self._properties(), logger=client_log())
         except KafkaException as failure:
             raise configuration_error(failure) from None
-        consumer.assign([TopicPartition(self._topic, p, self._positions[p]) for p in self._ends])
+        consumer.assign([TopicPartition(self._topic, p, offset) for p, offset in self._assigned().items()])
         return consumer
+
+    def _assigned(self) -> Mapping[int, int]:
+        """Return where the consumer begins in each partition that it reads."""
+        return {p: self._positions[p] for p in self._ends}
+
+    def _properties(self) -> dict[str, Any]:
+        return consumer_properties(self._connection, self._on_error)
 
     def _on_error(self, error: KafkaError) -> None:
         if self._seen is None or not is_denied(self._seen):
@@ -186,7 +196,7 @@ class BoundedReader:
         end = self._ends.get(partition)
         if end is None:  # on its way while the partition was being unassigned
             return None
-        offsets = list(map(_offset, messages))
+        offsets = list(map(message_offset, messages))
         if offsets[-1] >= end:
             count = bisect_left(offsets, end)
             messages, offsets = messages[:count], offsets[:count]
@@ -212,7 +222,11 @@ class BoundedReader:
         end = self._ends[partition]
         self._positions[partition] = min(offset, end)
         if offset >= end:
-            self.stop(partition)
+            self._finish(partition)
+
+    def _finish(self, partition: int) -> None:
+        """Let go of a partition that has reached its end."""
+        self.stop(partition)
 
     def _take_event(self, event: Message) -> None:
         """Advance to where the broker says that nothing is left, or raise what went wrong."""
@@ -221,13 +235,17 @@ class BoundedReader:
         if error is None or partition is None:
             return
         if error.code() == _EOF:
-            if partition in self._ends and offset is not None and offset > self._positions[partition]:
+            if self._reads(partition) and offset is not None and offset > self._positions[partition]:
                 self._advance(partition, offset)
             return
-        if error.code() in _OUT_OF_RANGE and partition in self._ends:
+        if error.code() in _OUT_OF_RANGE and self._reads(partition):
             self._check(partition)
             raise self._short(partition)
         raise broker_error(error, cannot=f"read {self._topic} partition {partition}")
+
+    def _reads(self, partition: int) -> bool:
+        """Return whether what the broker says of a partition still concerns this reader."""
+        return partition in self._ends
 
     def _note_wait(self, seconds: float) -> None:
         """Count time without progress; ask the broker now and then whether any is to be expected."""
@@ -245,7 +263,8 @@ class BoundedReader:
     def _check(self, partition: int) -> None:
         """Raise when a partition cannot be read on from its position, by what the broker holds now."""
         mark = self._watermarks(self._topic, [partition])[partition]
-        position, end = self._positions[partition], self._ends[partition]
+        position = self._positions[partition]
+        end = self._ends.get(partition, position)
         if mark.low > position:
             raise OffsetsLostError(
                 cannot=self._where(partition),
@@ -263,7 +282,7 @@ class BoundedReader:
     def _short(self, partition: int) -> ShortReadError:
         return ShortReadError(
             cannot=self._where(partition),
-            why=f"the broker holds the offsets up to {self._ends[partition]}, but handed out no more",
+            why=f"the broker holds the offsets up to {self._ends.get(partition)}, but handed out no more",
             do="look at the broker's log, then run the pass again: nothing of the range was skipped",
         )
 

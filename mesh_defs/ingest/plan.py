@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from mesh_defs.broker import Broker
 from mesh_defs.contract.contract import OnLoss, StartFrom, StreamContract
@@ -41,6 +41,18 @@ class StreamPlan:
     def lag(self) -> int:
         """Offsets between the next offset and the last stable one, over all readable partitions."""
         return sum(to - from_ for from_, to in self.ranges.values())
+
+    def without(self, held: Collection[int]) -> StreamPlan:
+        """Return the plan that leaves some partitions alone."""
+        if not held:
+            return self
+        return replace(
+            self,
+            starts=tuple(s for s in self.starts if s.partition not in held),
+            ranges={p: span for p, span in self.ranges.items() if p not in held},
+            lost={p: gap for p, gap in self.lost.items() if p not in held},
+            errors={p: error for p, error in self.errors.items() if p not in held},
+        )
 
 
 def plan_stream(broker: Broker, contract: StreamContract, stored: StreamOffsets | None) -> StreamPlan:

@@ -281,3 +281,61 @@ def test_whatever_was_produced_is_read_once(
     assert values_of(batches) == expected
     offsets = offsets_of(batches)
     assert offsets == sorted(set(offsets))
+
+
+def read_on(reader: BoundedReader, begin: int, end: int) -> list[RawBatch]:
+    """Let a reader that stays go on over [begin, end) of partition 0, and return what it took."""
+    assert reader.extend({0: (begin, end)})
+    batches: list[RawBatch] = []
+    while not reader.done:
+        batches.extend(reader.read())
+    return batches
+
+
+def test_a_reader_that_stays_goes_on_where_it_stopped(kafka: Any, broker: Broker) -> None:
+    """Range after range, without a gap or a repetition, over transactions whose markers nobody hands out."""
+    topic = kafka.topic()
+    kafka.produce(topic, [b"0", b"1"])
+    with broker.reader(topic, {0: (0, 2)}, tail=True) as reader:
+        drain_reader(reader)
+        kafka.produce(topic, [b"2"])
+        assert values_of(read_on(reader, 2, 3)) == [b"2"]
+        kafka.transaction(topic, [b"gone"], commit=False)
+        end = broker.watermarks(topic, [0])[0].end
+        assert read_on(reader, 3, end) == []
+        kafka.transaction(topic, [b"kept"])
+        later = broker.watermarks(topic, [0])[0].end
+        assert values_of(read_on(reader, end, later)) == [b"kept"]
+        assert reader.positions == {0: later}
+        assert not reader.extend({0: (0, later)})
+
+
+def test_a_reader_that_stays_takes_what_comes_beyond_its_end(kafka: Any, broker: Broker) -> None:
+    """Nothing that was handed out is dropped: the position passes the end, and the next range begins there."""
+    topic = kafka.topic()
+    kafka.produce(topic, [b"0", b"1", b"2", b"3"])
+    with broker.reader(topic, {0: (0, 2)}, tail=True) as reader:
+        taken: list[RawBatch] = []
+        while not reader.done:
+            taken += reader.read()
+        position = reader.positions[0]
+        assert offsets_of(taken) == list(range(position))
+        assert offsets_of(taken + read_on(reader, position, 4)) == [0, 1, 2, 3]
+
+
+def test_a_reader_that_stays_takes_up_and_lets_go_of_partitions(kafka: Any, broker: Broker) -> None:
+    """As a stuck partition is left out, and comes back; a new one begins where it is told."""
+    topic = kafka.topic(partitions=2)
+    for partition in (0, 1):
+        kafka.produce(topic, [b"0", b"1"], partition=partition)
+    with broker.reader(topic, {0: (0, 2)}, tail=True) as reader:
+        drain_reader(reader)
+        assert reader.extend({1: (1, 2)})
+        batches = []
+        while not reader.done:
+            batches += reader.read()
+        assert (offsets_of(batches, 0), offsets_of(batches, 1)) == ([], [1])
+        assert reader.extend({0: (0, 2), 1: (2, 2)})
+        while not reader.done:
+            batches += reader.read()
+        assert (offsets_of(batches, 0), reader.positions) == ([0, 1], {0: 2, 1: 2})
