@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from mesh_defs.cli.app import ERRORS, FAILED, JsonOption, print_json, project_of
+from mesh_defs.cli.contract_import import import_
 from mesh_defs.contract.lint import lint_paths
 
 app = typer.Typer(no_args_is_help=True, help="Data contracts.")
+app.command("import")(import_)
 
 
 @app.callback()

@@ -174,7 +174,7 @@ class _Schema:
             raise AvscError(f"a field of {record} is no object", node.line)
         name = _child(node, "name")
         if not isinstance(name.value, str) or not _NAME.fullmatch(name.value):
-            raise AvscError(f"{name.value!r} is no name of a field: letters, digits and `_`", name.line)
+            raise AvscError(f"{name.value!r} is no name of a field", name.line)
         return Field(
             name=name.value,
             type=self._type(_child(node, "type"), namespace),
