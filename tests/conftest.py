@@ -33,11 +33,11 @@ _EAGER = {
 """Server properties that let compaction and retention happen while a test looks on."""
 
 
-def wait_for(condition: Callable[[], object], what: str) -> None:
-    """Wait until a condition holds; fail the test where it never does."""
-    deadline = time.monotonic() + BOUND
+def wait_for(condition: Callable[[], object], what: str, bound: float = BOUND) -> None:
+    """Wait until a condition holds; fail the test where it does not within `bound` seconds."""
+    deadline = time.monotonic() + bound
     while not condition():
-        assert time.monotonic() < deadline, f"waited {BOUND:.0f} s in vain until {what}"
+        assert time.monotonic() < deadline, f"waited {bound:.0f} s in vain until {what}"
         threading.Event().wait(0.05)
 
 
