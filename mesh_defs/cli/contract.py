@@ -9,7 +9,7 @@ import typer
 
 from mesh_defs.cli.app import ERRORS, FAILED, JsonOption, print_json, project_of
 from mesh_defs.cli.contract_import import import_
-from mesh_defs.contract.lint import lint_paths
+from mesh_defs.quality.lint import lint_contracts
 
 app = typer.Typer(no_args_is_help=True, help="Data contracts.")
 app.command("import")(import_)
@@ -32,12 +32,14 @@ def lint(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Check contracts: the standard, the types, the lints of the event kind. All findings of a file at once.
+    """Check contracts: the standard, the types, the lints of the event kind, whether rules can be measured.
+
+    All findings of a file are told at once.
 
     Exit code 1 if a contract is refused; warnings alone leave it 0.
     """
     chosen = paths or [project_of(context).root / "domains"]
-    findings = lint_paths(chosen)
+    findings = lint_contracts(chosen)
     errors = [f for f in findings if f.severity == "error"]
     if as_json:
         print_json(

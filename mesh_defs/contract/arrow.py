@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mesh_defs.contract.contract import ProductContract, StreamContract
+from mesh_defs.contract.contract import InputContract, ProductContract
 from mesh_defs.contract.types import Column, ColumnType, Kind
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -97,8 +97,8 @@ def arrow_field(column: Column) -> pa.Field[Any]:
     return pa.field(column.name, arrow_type(column.type))
 
 
-def table_schema(contract: StreamContract) -> pa.Schema:
-    """Return the schema of a stream's table, in its stored order."""
+def table_schema(contract: InputContract) -> pa.Schema:
+    """Return the schema of the table of a stream, or of data at rest, in its stored order."""
     fields: list[pa.Field[Any]] = [arrow_field(c) for c in contract.columns]
     fields.extend(PLATFORM_COLUMNS)
     if contract.retain_raw:

@@ -19,7 +19,7 @@ from mesh_defs.contract.physical import (
     map_type,
 )
 from mesh_defs.contract.report import Report, did_you_mean
-from mesh_defs.contract.types import Column, ColumnType, Kind
+from mesh_defs.contract.types import Column, ColumnType, Kind, QualityEntry
 
 COLUMN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _NO_KEY: Final = frozenset([Kind.OBJECT, Kind.ARRAY, Kind.MAP, Kind.JSON])
@@ -109,7 +109,7 @@ def _read(node: Node, name: str, report: Report, *, nested: bool) -> Column:
         else None,
         description=(node.string("description") or "").strip(),
         classification=node.string("classification"),
-        quality=_quality(node),
+        quality=quality_entries(node),
         source=node.line,
     )
 
@@ -219,15 +219,25 @@ def _map(node: Node, physical: str | None, report: Report) -> ColumnType:
     return map_type(_read_type(key, report), _read_type(value, report))
 
 
-def _quality(node: Node) -> tuple[dict[str, Any], ...]:
-    """Return the rules of `quality`; ODCS 3.2's `enum` is one more of them: the values that are valid."""
+def quality_entries(node: Node) -> tuple[QualityEntry, ...]:
+    """Return the rules of `quality` of a table or a column.
+
+    ODCS 3.2's `enum` is one more of them: the values that are valid.
+    """
     quality = node.get("quality")
-    rules = tuple(rule.plain() for rule in quality.elements() if rule.entries()) if quality else ()
+    entries = [
+        _entry(rule, rule.plain()) for rule in (quality.elements() if quality else ()) if rule.entries()
+    ]
     enum = node.get("enum")
-    if enum is None:
-        return rules
-    values = [entry.plain().get("value") for entry in enum.elements() if entry.entries()]
-    return (*rules, {"metric": "invalidValues", "arguments": {"validValues": values}, "mustBe": 0})
+    if enum is not None:
+        values = [entry.plain().get("value") for entry in enum.elements() if entry.entries()]
+        rule = {"metric": "invalidValues", "arguments": {"validValues": values}, "mustBe": 0}
+        entries.append(_entry(enum, rule))
+    return tuple(entries)
+
+
+def _entry(node: Node, rule: dict[str, Any]) -> QualityEntry:
+    return QualityEntry(rule=rule, line=node.line, column=node.column, where=node.where)
 
 
 def _check_key_positions(columns: tuple[Column, ...], report: Report, table: Node) -> None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from mesh_defs.contract.types import Column
+from mesh_defs.contract.types import Column, QualityEntry
 
 
 class EventKind(StrEnum):
@@ -126,7 +126,7 @@ class ContractBase:
         name: The table's name in the domain's store.
         owner: Of the team's member with the role `owner`, else None; the domain's owner then answers.
         path: The contract file, absolute.
-        quality: The table's own `quality` rules as they stand in the file.
+        quality: The table's own rules, measured, not enforced.
         subject_key: The column that says whose data a row is.
     """
 
@@ -142,7 +142,7 @@ class ContractBase:
     owner: str | None = None
     tags: tuple[str, ...] = ()
     sla: tuple[SlaProperty, ...] = ()
-    quality: tuple[dict[str, Any], ...] = ()
+    quality: tuple[QualityEntry, ...] = ()
     subject_key: str | None = None
 
     @property
@@ -262,6 +262,11 @@ class ProductContract(ContractBase):
 
 TableContract = StreamContract | RestContract | ProductContract
 """The contract of one table."""
+
+
+def tables_of(contract: TableContract) -> tuple[TableContract, ...]:
+    """Return the contract of each table that a contract file declares: of a stream, one an event type."""
+    return contract.tables if isinstance(contract, StreamContract) else (contract,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

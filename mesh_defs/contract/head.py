@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mesh_defs.contract.arrow import RESERVED_TABLES
-from mesh_defs.contract.columns import read_columns
+from mesh_defs.contract.columns import quality_entries, read_columns
 from mesh_defs.contract.contract import SlaProperty
 from mesh_defs.contract.custom import Custom, Sort, read_custom, read_table_custom
 from mesh_defs.contract.document import Node
@@ -69,7 +69,7 @@ def read_heads(root: Node, path: Path, domain: str | None, sort: Sort, report: R
         "path": path,
         "owner": _owner(root, report),
         "tags": _tags(root),
-        "sla": _sla(root, report),
+        "sla": _sla(root, sort, report),
     }
     several = len(tables) > 1
     heads = []
@@ -90,7 +90,7 @@ def _head(root: Node, table: Node, custom: Custom, report: Report, *, several: b
         "title": (table.string("businessName") if several else root.string("name")) or name,
         "description": _description(root, table, several=several),
         "columns": columns,
-        "quality": _quality(table),
+        "quality": quality_entries(table),
         "subject_key": custom.get("subjectKey"),
     }
     return Head(values=values, table=table, columns=columns, custom=custom, several=several)
@@ -183,7 +183,7 @@ def _tags(root: Node) -> tuple[str, ...]:
     return tuple(t.value for t in tags.elements() if isinstance(t.value, str)) if tags else ()
 
 
-def _sla(root: Node, report: Report) -> tuple[SlaProperty, ...]:
+def _sla(root: Node, sort: Sort, report: Report) -> tuple[SlaProperty, ...]:
     properties = root.get("slaProperties")
     found = []
     for node in properties.elements() if properties else ():
@@ -197,11 +197,6 @@ def _sla(root: Node, report: Report) -> tuple[SlaProperty, ...]:
             schedule=node.string("schedule"),
             scheduler=node.string("scheduler"),
         )
-        check_sla(promise, node, report)
+        check_sla(promise, node, sort, report)
         found.append(promise)
     return tuple(found)
-
-
-def _quality(table: Node) -> tuple[dict[str, Any], ...]:
-    quality = table.get("quality")
-    return tuple(rule.plain() for rule in quality.elements() if rule.entries()) if quality else ()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from mesh_defs.contract.contract import StreamContract, TableContract
+from mesh_defs.contract.contract import StreamContract, TableContract, tables_of
 from mesh_defs.contract.domain import DOMAIN_FILE, is_domain, read_domain, unresolved_references
 from mesh_defs.contract.load import read_contract
 from mesh_defs.contract.product import CONTRACT_SUFFIX
@@ -13,9 +14,29 @@ from mesh_defs.contract.project import DOMAINS
 from mesh_defs.model.config import CONFIG_FILE
 from mesh_defs.model.findings import Finding, Severity
 
-__all__ = ["Finding", "Severity", "format_findings", "lint_file", "lint_paths"]
+__all__ = ["Finding", "Severity", "format_findings", "lint_file", "lint_paths", "read_paths"]
 
-_Contracts = tuple[TableContract, ...]
+
+@dataclass(slots=True)
+class Read:
+    """What was found in some paths.
+
+    Attributes:
+        findings: Each once.
+        domains: The tables of each whole domain that loads.
+        streams: The streams of these domains.
+        tables: Of all contracts that load, those outside of domains too.
+    """
+
+    findings: dict[Finding, None] = field(default_factory=dict)
+    domains: dict[str, tuple[TableContract, ...]] = field(default_factory=dict)
+    streams: list[StreamContract] = field(default_factory=list)
+    tables: list[TableContract] = field(default_factory=list)
+
+    def sorted_findings(self, *more: Finding) -> tuple[Finding, ...]:
+        """Return all findings in the order of files and lines."""
+        found = self.findings | dict.fromkeys(more)
+        return tuple(sorted(found, key=lambda f: (str(f.path), f.line, f.column)))
 
 
 def lint_file(path: Path) -> tuple[Finding, ...]:
@@ -32,18 +53,24 @@ def lint_paths(paths: Iterable[Path]) -> tuple[Finding, ...]:
     """Return the findings of files and of folders, each place once, in the order of files and lines.
 
     Args:
+        paths: As of `read_paths`.
+    """
+    return read_paths(paths).sorted_findings()
+
+
+def read_paths(paths: Iterable[Path]) -> Read:
+    """Read the contracts of files and of folders.
+
+    Args:
         paths: Contract files; domains' folders; or folders of which every domain and contract below is taken; of
             a mesh project, its domains.
             References between the domains among them are resolved.
     """
-    findings: dict[Finding, None] = {}
-    known: dict[str, _Contracts] = {}
-    streams: list[StreamContract] = []
+    read = Read()
     for path in paths:
-        found = _lint_folder(path.absolute(), known, streams) if path.is_dir() else lint_file(path.absolute())
-        findings.update(dict.fromkeys(found))
-    findings.update(dict.fromkeys(unresolved_references(streams, known)))
-    return tuple(sorted(findings, key=lambda f: (str(f.path), f.line, f.column)))
+        _read(path.absolute(), read)
+    read.findings.update(dict.fromkeys(unresolved_references(read.streams, read.domains)))
+    return read
 
 
 def format_findings(findings: Iterable[Finding]) -> str:
@@ -51,20 +78,29 @@ def format_findings(findings: Iterable[Finding]) -> str:
     return "\n".join(str(finding) for finding in findings)
 
 
-def _lint_folder(folder: Path, known: dict[str, _Contracts], streams: list[StreamContract]) -> list[Finding]:
+def _read(path: Path, read: Read) -> None:
+    if path.is_dir():
+        _read_folder(path, read)
+    elif path.name == DOMAIN_FILE:
+        read.findings.update(dict.fromkeys(lint_file(path)))
+    else:
+        loaded = read_contract(path)
+        read.findings.update(dict.fromkeys(loaded.findings))
+        if loaded.contract is not None:
+            read.tables.extend(tables_of(loaded.contract))
+
+
+def _read_folder(folder: Path, read: Read) -> None:
     if is_domain(folder):
         loaded = read_domain(folder)
+        read.findings.update(dict.fromkeys(loaded.findings))
         if loaded.domain is not None:
-            known[folder.name] = loaded.domain.tables
-            streams.extend(loaded.domain.streams)
-        return list(loaded.findings)
-    findings: list[Finding] = []
+            read.domains[folder.name] = loaded.domain.tables
+            read.streams.extend(loaded.domain.streams)
+            read.tables.extend(loaded.domain.tables)
+        return
     if (folder / CONFIG_FILE).is_file():
         folder = folder / DOMAINS
-    below = sorted(path for path in folder.glob("*") if not path.name.startswith("."))
-    for path in below:
-        if path.is_dir() and not path.is_symlink():
-            findings.extend(_lint_folder(path, known, streams))
-        elif path.name.endswith(CONTRACT_SUFFIX):
-            findings.extend(lint_file(path))
-    return findings
+    for path in sorted(path for path in folder.glob("*") if not path.name.startswith(".")):
+        if (path.is_dir() and not path.is_symlink()) or path.name.endswith(CONTRACT_SUFFIX):
+            _read(path, read)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from mesh_defs.contract.contract import TableContract
+from mesh_defs.contract.contract import TableContract, tables_of
 from mesh_defs.contract.custom import Sort
 from mesh_defs.contract.document import Node, read_document
 from mesh_defs.contract.product import read_product, source_candidates
+from mesh_defs.contract.quality import check_quality
 from mesh_defs.contract.report import Report, refusal
 from mesh_defs.contract.rest import read_rest
 from mesh_defs.contract.standard import check_standard
@@ -57,6 +58,8 @@ def read_contract(path: Path, *, domain: str | None = None) -> Loaded:
         check_standard(root, report)
         owner = domain or _folder_domain(path)
         contract = _read(root, path, owner, report)
+        for table in tables_of(contract) if contract is not None else ():
+            check_quality(table, report)
     return Loaded(contract=None if report.refused else contract, findings=report.findings)
 
 

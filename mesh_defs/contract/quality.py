@@ -5,40 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Any, Final
 
 from mesh_defs.contract.contract import ContractBase
-from mesh_defs.contract.types import Column, Kind
+from mesh_defs.contract.metrics import NUMERIC, RANGES, Metric, Operator
+from mesh_defs.contract.report import Report
+from mesh_defs.contract.types import Column, Kind, QualityEntry
+from mesh_defs.model.findings import Severity
 
-
-class Metric(StrEnum):
-    """What a rule measures: the metrics of the standard's library, and a query of one's own."""
-
-    ROW_COUNT = "rowCount"
-    NULL_VALUES = "nullValues"
-    MISSING_VALUES = "missingValues"
-    INVALID_VALUES = "invalidValues"
-    DUPLICATE_VALUES = "duplicateValues"
-    SQL = "sql"
-
-
-class Operator(StrEnum):
-    """How a measure is judged."""
-
-    BE = "mustBe"
-    NOT_BE = "mustNotBe"
-    GREATER = "mustBeGreaterThan"
-    GREATER_OR_EQUAL = "mustBeGreaterOrEqualTo"
-    LESS = "mustBeLessThan"
-    LESS_OR_EQUAL = "mustBeLessOrEqualTo"
-    BETWEEN = "mustBeBetween"
-    NOT_BETWEEN = "mustNotBeBetween"
-
+_TYPES: Final = ("library", "sql")
 
 _LIBRARY: Final = {str(metric): metric for metric in Metric if metric is not Metric.SQL}
-
-RANGES: Final = frozenset([Operator.BETWEEN, Operator.NOT_BETWEEN])
 
 RESERVED_NAMES: Final = frozenset(["ledger", "partitions_moving", "freshness", "new_unknown_fields"])
 """Checks of the platform; a rule of that name gets a number."""
@@ -58,6 +35,7 @@ class QualityRule:
         name: Of the check; unique in its table.
         path: The column, with the fields that lead into it; empty for a rule of the table.
         column: That column; None for a rule of the table.
+        entry: What the contract says, and where.
         operator: None together with `unsupported`.
         bounds: One number, or two where the operator is a range.
         percent: Whether the measure is a share of the rows, in percent.
@@ -72,6 +50,7 @@ class QualityRule:
 
     name: str
     description: str
+    entry: QualityEntry
     path: tuple[str, ...] = ()
     column: Column | None = None
     metric: Metric | None = None
@@ -130,20 +109,37 @@ def quality_rules(contract: ContractBase) -> tuple[QualityRule, ...]:
     return tuple(found)
 
 
+def check_quality(contract: ContractBase, report: Report) -> None:
+    """Warn of each rule that cannot be measured: its check would never be green."""
+    for rule in quality_rules(contract):
+        if rule.unsupported is not None:
+            message = f"this rule is shown, but not measured: {rule.unsupported}"
+            at = rule.entry
+            report.at(at.line, at.column, at.where, "quality", message, severity=Severity.WARNING)
+
+
 def _rules(contract: ContractBase) -> Iterator[QualityRule]:
-    for raw in contract.quality:
-        if raw.get("type") != "text":
-            yield _rule(raw, (), None)
+    names = frozenset(column.name.casefold() for column in contract.columns)
+    for entry in contract.quality:
+        if entry.rule.get("type") != "text":
+            yield _known(_rule(entry, (), None), names)
     for column in contract.columns:
-        yield from _column_rules(column, (), inside_list=False)
+        for rule in _column_rules(column, (), inside_list=False):
+            yield _known(rule, names)
+
+
+def _known(rule: QualityRule, names: frozenset[str]) -> QualityRule:
+    """Refuse a rule about columns that the table does not have."""
+    missing = [name for name in rule.columns if rule.columns != rule.path and name.casefold() not in names]
+    return replace(rule, unsupported=f"the table has no column {missing[0]!r}") if missing else rule
 
 
 def _column_rules(column: Column, above: tuple[str, ...], *, inside_list: bool) -> Iterator[QualityRule]:
     path = (*above, column.name)
-    for raw in column.quality:
-        if raw.get("type") == "text":
+    for entry in column.quality:
+        if entry.rule.get("type") == "text":
             continue
-        rule = _rule(raw, path, column)
+        rule = _rule(entry, path, column)
         yield replace(rule, unsupported="it is inside an array") if inside_list else rule
     for field_ in column.type.fields:
         yield from _column_rules(field_, path, inside_list=inside_list)
@@ -153,9 +149,11 @@ def _column_rules(column: Column, above: tuple[str, ...], *, inside_list: bool) 
             yield from _column_rules(field_, path, inside_list=True)
 
 
-def _rule(raw: Mapping[str, Any], path: tuple[str, ...], column: Column | None) -> QualityRule:
+def _rule(entry: QualityEntry, path: tuple[str, ...], column: Column | None) -> QualityRule:
     """Read one entry; whatever is wrong with it stands in `unsupported`."""
+    raw = entry.rule
     rule = QualityRule(
+        entry=entry,
         name=_name(raw, path),
         description=str(raw.get("description") or raw.get("name") or "").strip(),
         path=path,
@@ -164,6 +162,9 @@ def _rule(raw: Mapping[str, Any], path: tuple[str, ...], column: Column | None) 
         warning=str(raw.get("severity", "")).casefold() in _MILD,
     )
     try:
+        type_ = raw.get("type", "library")
+        if type_ not in _TYPES:
+            raise _Unsupported(f"type {type_} is measured by another engine")  # noqa: TRY301 - as the others
         return _measured(raw, _judged(raw, rule))
     except _Unsupported as error:
         return replace(rule, unsupported=str(error))
@@ -185,15 +186,12 @@ def _judged(raw: Mapping[str, Any], rule: QualityRule) -> QualityRule:
 
 
 def _measured(raw: Mapping[str, Any], rule: QualityRule) -> QualityRule:
-    type_ = raw.get("type", "library")
-    if type_ == "sql":
+    if raw.get("type") == "sql":
         if not isinstance(raw.get("query"), str):
             raise _Unsupported("type sql needs a query")
         if rule.percent:
             raise _Unsupported("a query gives a number, so unit percent means nothing")
         return replace(rule, metric=Metric.SQL, query=raw["query"])
-    if type_ != "library":
-        raise _Unsupported(f"type {type_} is measured by another engine")
     word = str(raw.get("metric") or raw.get("rule") or "no metric")
     metric = _LIBRARY.get(word)
     if metric is None:
@@ -228,6 +226,11 @@ def _with_validity(arguments: Mapping[str, Any], rule: QualityRule, column: Colu
     if column.type.kind in {Kind.OBJECT, Kind.ARRAY, Kind.MAP}:
         raise _Unsupported(f"invalidValues of an {column.type.kind} is not known")
     valid, pattern = arguments.get("validValues"), arguments.get("pattern")
+    odd = (
+        [v for v in valid or () if v is not None and not _is_number(v)] if column.type.kind in NUMERIC else []
+    )
+    if odd:
+        raise _Unsupported(f"{odd[0]!r} of validValues is no number, as the column's values are")
     return replace(rule, valid=None if valid is None else tuple(valid), pattern=pattern)
 
 

@@ -1,17 +1,23 @@
-"""`slaProperties` as durations: latency, frequency and retention."""
+"""`slaProperties`: latency, frequency and retention as durations, and schedules."""
 
 from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Iterator
 from typing import Final
 
 from mesh_defs.contract.contract import ContractBase, SlaProperty
+from mesh_defs.contract.cron import cron_trouble
+from mesh_defs.contract.custom import Sort
 from mesh_defs.contract.document import Node
 from mesh_defs.contract.report import Report
 
 MEASURED: Final = frozenset(["latency", "frequency", "retention"])
 """The promises that the mesh keeps or watches; all others are only shown."""
+
+CRON: Final = "cron"
+"""The scheduler that the mesh runs; also meant where a schedule names none."""
 
 SHORTEST_FREQUENCY: Final = dt.timedelta(seconds=60)
 
@@ -40,17 +46,44 @@ def sla_duration(contract: ContractBase, name: str) -> dt.timedelta | None:
     return None if promise is None else _duration(promise)
 
 
-def check_sla(promise: SlaProperty, node: Node, report: Report) -> None:
-    """Report a promise that the mesh would have to keep, but cannot read."""
+def sla_schedules(contract: ContractBase) -> tuple[str, ...]:
+    """Return the schedules of a contract's service levels that can be kept, each once, as cron writes them."""
+    said = (p.schedule for p in contract.sla if p.schedule and _is_cron(p.scheduler))
+    return tuple(dict.fromkeys(text for text in said if cron_trouble(text) is None))
+
+
+def check_sla(promise: SlaProperty, node: Node, sort: Sort, report: Report) -> None:
+    """Warn of a promise that the mesh would have to keep, but cannot: it is only shown then."""
+    for message in _troubles(promise, sort):
+        report.warning(node, "sla", message)
     if promise.property not in MEASURED:
         return
     duration = _duration(promise)
     if duration is None:
-        message = f"{promise.property} must be a number above 0 with a unit: ms, s, min, h, d, w or y"
-        report.error(node, "sla", message)
+        message = (
+            f"{promise.property} is shown, but not kept: say a number above 0 in ms, s, min, h, d, w or y"
+        )
+        report.warning(node, "sla", message)
     elif promise.property == "frequency" and duration < SHORTEST_FREQUENCY:
         message = "frequency is watched every 60 s at best: a shorter one is judged as 60 s"
         report.warning(node, "sla", message)
+
+
+def _troubles(promise: SlaProperty, sort: Sort) -> Iterator[str]:
+    if promise.schedule is None and promise.scheduler is None:
+        return
+    if sort is not Sort.PRODUCT:
+        yield "the schedule is shown, but not kept: only products are computed by the clock"
+    elif not _is_cron(promise.scheduler):
+        yield f"the schedule is shown, but not kept: the scheduler {promise.scheduler!r} is not known, only cron is"
+    elif promise.schedule is None:
+        yield "a scheduler without `schedule` does nothing; say when"
+    elif (trouble := cron_trouble(promise.schedule)) is not None:
+        yield f"the schedule {promise.schedule!r} is shown, but not kept: {trouble}"
+
+
+def _is_cron(scheduler: str | None) -> bool:
+    return (scheduler or CRON).casefold() == CRON
 
 
 def _duration(promise: SlaProperty) -> dt.timedelta | None:

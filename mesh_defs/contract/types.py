@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -111,12 +112,27 @@ class ColumnType:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QualityEntry:
+    """An entry of `quality`, as it stands in the file.
+
+    Attributes:
+        line: Where the entry stands in the file, from 1; likewise `column`.
+        where: The place in the document: `schema[0].properties[2].quality[0]`.
+    """
+
+    rule: Mapping[str, Any]
+    line: int = field(default=1, compare=False)
+    column: int = field(default=1, compare=False)
+    where: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
     """A named, typed column of a table, or a field of an object.
 
     Attributes:
         required: Present and not null in every record that is no tombstone.
-        quality: Rules that are measured, not enforced: ODCS `quality` entries as they stand in the file.
+        quality: Rules that are measured, not enforced.
         source: The line of the contract file, for messages.
     """
 
@@ -128,5 +144,5 @@ class Column:
     primary_key_position: int | None = None
     description: str = ""
     classification: str | None = None
-    quality: tuple[dict[str, Any], ...] = ()
+    quality: tuple[QualityEntry, ...] = ()
     source: int = 0

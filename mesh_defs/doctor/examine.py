@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from mesh_defs.contract.lint import lint_paths
 from mesh_defs.contract.project import Project
 from mesh_defs.doctor import machine, services
 from mesh_defs.doctor.verdict import Verdict, failed, ok, tried, warning
 from mesh_defs.model.config import CONFIG_FILE, MAIN
 from mesh_defs.model.errors import ConfigError
 from mesh_defs.model.findings import Severity
+from mesh_defs.quality import lint_contracts
 from mesh_defs.store import DomainStore
 from mesh_defs.supervisor.down import running
 
@@ -75,7 +75,7 @@ def _of_project(project: Project) -> Iterator[Attempt]:
 
 
 def _contracts(project: Project) -> Verdict:
-    findings = lint_paths([project.root / "domains"])
+    findings = lint_contracts([project.root / "domains"])
     errors = sum(f.severity is Severity.ERROR for f in findings)
     do = "`mesh contract lint` shows them"
     if errors:

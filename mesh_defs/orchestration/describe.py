@@ -117,8 +117,8 @@ def _other(column: Column) -> Iterator[str]:
         value = getattr(limits, field.name)
         if value != field.default:
             yield f"{_camel(field.name)}: {value}"
-    for rule in column.quality:
-        yield f"quality: {rule.get('metric') or rule.get('rule') or rule.get('type') or 'rule'}"
+    for entry in column.quality:
+        yield f"quality: {entry.rule.get('metric') or entry.rule.get('rule') or entry.rule.get('type') or 'rule'}"
 
 
 def _camel(name: str) -> str:

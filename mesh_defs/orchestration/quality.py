@@ -43,7 +43,7 @@ def quality_results(
     if not (rules or unknown) or not DomainStore.exists(folder):
         return
     with DomainStore.open(folder, domain.name, read_only=True) as store:
-        for found in measure(store, contract, rules):
+        for found in measure(store.connection, contract, rules):
             yield _result(found, key)
         if unknown and isinstance(contract, StreamContract):
             yield _unknown(store, contract, key)

@@ -5,16 +5,15 @@ import hashlib
 from collections.abc import Iterator
 
 import dagster as dg
-from dagster._utils.schedules import is_valid_cron_schedule
 
 from mesh_defs.consistency import StreamVerification, verify_domain
-from mesh_defs.contract.contract import Domain, ProductContract
+from mesh_defs.contract.contract import Domain
 from mesh_defs.contract.project import Project
+from mesh_defs.contract.sla import sla_schedules
 from mesh_defs.model.errors import MeshError
 from mesh_defs.orchestration.keys import table_key
 from mesh_defs.store import DomainStore, maintain
 
-CRON = "cron"
 VERIFY_HOUR = 3
 """In the night, by UTC: the broker's whole retention is read again."""
 
@@ -86,7 +85,7 @@ def verify_job(project: Project, domain: Domain) -> dg.JobDefinition:
 def _product_schedules(domain: Domain) -> Iterator[dg.ScheduleDefinition]:
     """Yield a schedule for each product whose contract names one; it follows its inputs besides."""
     for product in domain.products:
-        for number, cron in enumerate(crons(product), start=1):
+        for number, cron in enumerate(sla_schedules(product), start=1):
             yield dg.ScheduleDefinition(
                 name=f"{domain.name}__{product.name}" + (f"_{number}" if number > 1 else ""),
                 target=dg.AssetSelection.assets(table_key(domain.name, product.name)),
@@ -95,12 +94,6 @@ def _product_schedules(domain: Domain) -> Iterator[dg.ScheduleDefinition]:
                 default_status=dg.DefaultScheduleStatus.RUNNING,
                 description=f"Computes {product.full_name} when its contract's service levels say so.",
             )
-
-
-def crons(product: ProductContract) -> tuple[str, ...]:
-    """Return the schedules of a contract's service levels that Dagster can keep, each once."""
-    said = (p.schedule for p in product.sla if p.schedule and (p.scheduler or CRON).casefold() == CRON)
-    return tuple(dict.fromkeys(cron for cron in said if is_valid_cron_schedule(cron)))
 
 
 def _schedule(job: dg.JobDefinition, cron: str, description: str) -> dg.ScheduleDefinition:

@@ -10,13 +10,13 @@ from typing import Any, Final
 import duckdb
 
 from mesh_defs.contract.contract import ContractBase, StreamContract
-from mesh_defs.contract.quality import Metric, QualityRule
-from mesh_defs.contract.types import Kind
-from mesh_defs.store import DomainStore
+from mesh_defs.contract.metrics import NUMERIC, Metric
+from mesh_defs.contract.quality import QualityRule
 from mesh_defs.store.engine import quote
 
-_NUMERIC: Final = frozenset([Kind.BIGINT, Kind.INT, Kind.SMALLINT, Kind.DOUBLE, Kind.FLOAT, Kind.DECIMAL])
 _PLACES: Final = ("table", "column")
+NO_SELECT: Final = "the query is not one SELECT"
+NO_NUMBER: Final = "the query returns something else than one number"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,29 +48,34 @@ class _Term:
     parameters: tuple[Any, ...] = ()
 
 
-def measure(store: DomainStore, contract: ContractBase, rules: Sequence[QualityRule]) -> tuple[Measure, ...]:
+def measure(
+    con: duckdb.DuckDBPyConnection, contract: ContractBase, rules: Sequence[QualityRule]
+) -> tuple[Measure, ...]:
     """Measure rules of one table.
 
     Rows of tombstones are left out: they have no values. Null is neither valid nor invalid. `duplicateValues` counts
     the rows beyond the first of each value. A rule that fails to be measured is told and spoils no other.
 
     Args:
-        store: The domain's, open.
+        con: A connection that has the domain attached under its name.
         contract: The table's.
         rules: Of that contract.
     """
     scanned = [r for r in rules if r.unsupported is None and r.metric is not Metric.SQL]
-    counts = _scan(store, contract, scanned)
-    return tuple(_measure(store, contract, rule, counts) for rule in rules)
+    counts = _scan(con, contract, scanned)
+    return tuple(_measure(con, contract, rule, counts) for rule in rules)
 
 
 def _measure(
-    store: DomainStore, contract: ContractBase, rule: QualityRule, counts: dict[str, tuple[int, int] | str]
+    con: duckdb.DuckDBPyConnection,
+    contract: ContractBase,
+    rule: QualityRule,
+    counts: dict[str, tuple[int, int] | str],
 ) -> Measure:
     if rule.unsupported is not None:
         return Measure(rule=rule, value=None, trouble=f"the rule cannot be measured: {rule.unsupported}")
     if rule.metric is Metric.SQL:
-        return _query(store, contract, rule)
+        return _query(con, contract, rule)
     found = counts[rule.name]
     if isinstance(found, str):
         return Measure(rule=rule, value=None, trouble=found)
@@ -80,24 +85,28 @@ def _measure(
 
 
 def _scan(
-    store: DomainStore, contract: ContractBase, rules: Sequence[QualityRule]
+    con: duckdb.DuckDBPyConnection, contract: ContractBase, rules: Sequence[QualityRule]
 ) -> dict[str, tuple[int, int] | str]:
     """Return count and rows of each rule, or why there are none; one scan, unless one of them fails."""
     if not rules:
         return {}
-    terms = [_term(rule) for rule in rules]
-    where = " WHERE NOT _tombstone" if isinstance(contract, StreamContract) else ""
-    select = ", ".join(["count(*)", *(t.sql for t in terms)])
-    parameters = [p for t in terms for p in t.parameters]
     try:
-        sql = f"SELECT {select} FROM {_table(contract)}{where}"  # noqa: S608 - quoted names and parameters
-        row = store.connection.execute(sql, parameters).fetchone()
+        row = con.execute(*scan(contract, rules)).fetchone()
     except duckdb.Error as error:
         if len(rules) == 1:
             return {rules[0].name: f"DuckDB refused the measure ({type(error).__name__})"}
-        return {name: found for rule in rules for name, found in _scan(store, contract, [rule]).items()}
+        return {name: found for rule in rules for name, found in _scan(con, contract, [rule]).items()}
     numbers = row or (0,) * (len(rules) + 1)
     return {rule.name: (int(n), int(numbers[0])) for rule, n in zip(rules, numbers[1:], strict=True)}
+
+
+def scan(contract: ContractBase, rules: Sequence[QualityRule]) -> tuple[str, list[Any]]:
+    """Return the statement that counts the rows and what each rule counts, with its parameters."""
+    terms = [_term(rule) for rule in rules]
+    where = " WHERE NOT _tombstone" if isinstance(contract, StreamContract) else ""
+    select = ", ".join(["count(*)", *(t.sql for t in terms)])
+    sql = f"SELECT {select} FROM {_table(contract)}{where}"  # noqa: S608 - quoted names and parameters
+    return sql, [p for t in terms for p in t.parameters]
 
 
 def _term(rule: QualityRule) -> _Term:
@@ -125,7 +134,7 @@ def _invalid(rule: QualityRule, column: str) -> _Term:
     tests: list[str] = []
     parameters: list[Any] = []
     if rule.valid is not None:
-        numeric = rule.column is not None and rule.column.type.kind in _NUMERIC
+        numeric = rule.column is not None and rule.column.type.kind in NUMERIC
         values = [
             Decimal(str(v)) if numeric and _is_number(v) else _text(v) for v in rule.valid if v is not None
         ]
@@ -153,22 +162,36 @@ def _duplicates(rule: QualityRule) -> _Term:
     return _Term(sql=f"count(*) FILTER (WHERE {whole}) - count(DISTINCT {value}) FILTER (WHERE {whole})")
 
 
-def _query(store: DomainStore, contract: ContractBase, rule: QualityRule) -> Measure:
+def _query(con: duckdb.DuckDBPyConnection, contract: ContractBase, rule: QualityRule) -> Measure:
     """Run a query of one's own: one SELECT that returns one number."""
+    try:
+        statement = query(con, contract, rule)
+        if statement is None:
+            return Measure(rule=rule, value=None, trouble=NO_SELECT)
+        rows = con.execute(statement).fetchmany(2)
+    except duckdb.Error as error:
+        return Measure(rule=rule, value=None, trouble=f"the query fails ({type(error).__name__})")
+    if len(rows) != 1 or len(rows[0]) != 1 or not _is_number(rows[0][0]):
+        return Measure(rule=rule, value=None, trouble=NO_NUMBER)
+    return Measure(rule=rule, value=float(rows[0][0]))
+
+
+def query(
+    con: duckdb.DuckDBPyConnection, contract: ContractBase, rule: QualityRule
+) -> duckdb.Statement | None:
+    """Return the statement of a query of one's own, its table and column filled in; None where it is no SELECT.
+
+    Raises:
+        duckdb.Error: It is no SQL.
+    """
     sql = rule.query or ""
     column = ".".join(map(quote, rule.path))
     for place, text in zip(_PLACES, (_table(contract), column), strict=True):
         sql = sql.replace(f"${{{place}}}", text).replace(f"{{{place}}}", text)
-    try:
-        statements = store.connection.extract_statements(sql)
-        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-            return Measure(rule=rule, value=None, trouble="the query is not one SELECT")
-        rows = store.connection.execute(statements[0]).fetchmany(2)
-    except duckdb.Error as error:
-        return Measure(rule=rule, value=None, trouble=f"the query fails ({type(error).__name__})")
-    if len(rows) != 1 or len(rows[0]) != 1 or not _is_number(rows[0][0]):
-        return Measure(rule=rule, value=None, trouble="the query returns something else than one number")
-    return Measure(rule=rule, value=float(rows[0][0]))
+    statements = con.extract_statements(sql)
+    return (
+        statements[0] if len(statements) == 1 and statements[0].type == duckdb.StatementType.SELECT else None
+    )
 
 
 def _table(contract: ContractBase) -> str:

@@ -29,7 +29,7 @@ DEAD_LETTERS_TABLE = "dead_letters"
 LEDGER_INLINE_ROWS = 1_000
 OFFSETS_INLINE_ROWS = 10
 
-_LEDGER_COLUMNS = (
+LEDGER_COLUMNS = (
     "stream VARCHAR, epoch INTEGER, partition INTEGER, from_offset BIGINT, to_offset BIGINT, "
     "row_count BIGINT, dead_letter_count BIGINT, removed_count BIGINT, gaps VARCHAR, content_hash UBIGINT, "
     "contract_version VARCHAR, writer VARCHAR, committed_at TIMESTAMPTZ"
@@ -49,7 +49,7 @@ def lay_out(con: duckdb.DuckDBPyConnection, domain: str) -> None:
     set_option = f"CALL {quote(domain)}.set_option"
     con.execute(f"{set_option}('data_inlining_row_limit', 0)")
     con.execute(f"{set_option}('parquet_compression', 'zstd')")
-    con.execute(f"CREATE TABLE {table_name(domain, LEDGER)}({_LEDGER_COLUMNS})")
+    con.execute(f"CREATE TABLE {table_name(domain, LEDGER)}({LEDGER_COLUMNS})")
     con.execute(f"CREATE TABLE {table_name(domain, OFFSETS)}({_OFFSETS_COLUMNS})")
     con.execute(create_statement(domain, DEAD_LETTERS_TABLE, DEAD_LETTERS))
     con.execute(f"{set_option}('data_inlining_row_limit', {OFFSETS_INLINE_ROWS}, table_name => '{OFFSETS}')")

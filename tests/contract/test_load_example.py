@@ -20,7 +20,7 @@ from mesh_defs.contract.contract import (
 )
 from mesh_defs.contract.domain import load_domain
 from mesh_defs.contract.load import load_contract
-from mesh_defs.contract.types import Column, ColumnType, Kind, Limits
+from mesh_defs.contract.types import Column, ColumnType, Kind, Limits, QualityEntry
 from tests.contract.documents import (
     DELAY_BY_HOUR,
     DOMAIN,
@@ -52,7 +52,7 @@ def _flight_events(path: Path) -> StreamContract:
         columns=(
             Column(name="event_id", type=uuid, required=True, source=20),
             Column(name="flight_id", type=_STRING, required=True, source=21),
-            Column(name="event", type=_STRING, required=True, quality=(rule,), source=22),
+            Column(name="event", type=_STRING, required=True, quality=(QualityEntry(rule=rule),), source=22),
             Column(name="occurred_at", type=ColumnType(kind=Kind.TIMESTAMP), required=True, source=29),
             Column(name="delay_minutes", type=ColumnType(kind=Kind.BIGINT), source=30),
             Column(name="fare", type=fare, classification="internal", source=31),

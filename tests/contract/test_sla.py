@@ -1,4 +1,4 @@
-"""Service levels as durations."""
+"""Service levels as durations and schedules."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from mesh_defs.contract.load import read_contract
-from mesh_defs.contract.sla import sla_duration
+from mesh_defs.contract.sla import sla_duration, sla_schedules
 from mesh_defs.model.findings import Severity
-from tests.contract.documents import stream, write_stream
+from tests.contract.documents import product, stream, write_product, write_stream
 
 
 @pytest.mark.parametrize(
@@ -35,11 +35,11 @@ def test_a_promise_is_a_duration(tmp_path: Path, value: float, unit: str, expect
 @pytest.mark.parametrize(
     ("promise", "severities"),
     [
-        ({"property": "latency", "value": "fast", "unit": "s"}, [Severity.ERROR]),
-        ({"property": "latency", "value": 4}, [Severity.ERROR]),
-        ({"property": "latency", "value": 4, "unit": "moons"}, [Severity.ERROR]),
-        ({"property": "retention", "value": 0, "unit": "d"}, [Severity.ERROR]),
-        ({"property": "retention", "value": 1e300, "unit": "y"}, [Severity.ERROR]),
+        ({"property": "latency", "value": "fast", "unit": "s"}, [Severity.WARNING]),
+        ({"property": "latency", "value": 4}, [Severity.WARNING]),
+        ({"property": "frequency", "value": 4, "unit": "moons"}, [Severity.WARNING]),
+        ({"property": "retention", "value": 0, "unit": "d"}, [Severity.WARNING]),
+        ({"property": "retention", "value": 1e300, "unit": "y"}, [Severity.WARNING]),
         ({"property": "frequency", "value": 5, "unit": "s"}, [Severity.WARNING]),
         ({"property": "generalAvailability", "value": "2022-05-12T09:30:10-08:00"}, []),
         ({"property": "timeOfAvailability", "value": "09:00-08:00"}, []),
@@ -48,6 +48,42 @@ def test_a_promise_is_a_duration(tmp_path: Path, value: float, unit: str, expect
 def test_a_promise_that_cannot_be_kept_is_a_finding(
     tmp_path: Path, promise: dict[str, Any], severities: list[Severity]
 ) -> None:
-    """Only those that the mesh watches are looked at."""
-    findings = read_contract(write_stream(tmp_path, stream() | {"slaProperties": [promise]})).findings
-    assert [f.severity for f in findings] == severities
+    """Only those that the mesh watches are looked at; the standard allows all of them, so none is refused."""
+    loaded = read_contract(write_stream(tmp_path, stream() | {"slaProperties": [promise]}))
+    assert [f.severity for f in loaded.findings] == severities
+    assert loaded.contract is not None
+    if severities and promise["property"] != "frequency":
+        assert sla_duration(loaded.contract, promise["property"]) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "kept", "words"),
+    [
+        ({"schedule": "0 5 * * *"}, ("0 5 * * *",), None),
+        ({"schedule": "@daily", "scheduler": "Cron"}, ("@daily",), None),
+        ({"schedule": "0 5 * *", "scheduler": "cron"}, (), "five fields"),
+        ({"schedule": "0 25 * * *", "scheduler": "cron"}, (), "'25' is no hour"),
+        ({"schedule": "0 0 31 4 *"}, (), "day 31 never comes"),
+        ({"schedule": "every morning", "scheduler": "airflow"}, (), "scheduler 'airflow' is not known"),
+        ({"scheduler": "cron"}, (), "say when"),
+        ({}, (), None),
+    ],
+)
+def test_a_schedule_that_cannot_be_run_is_a_warning(
+    tmp_path: Path, said: dict[str, str], kept: tuple[str, ...], words: str | None
+) -> None:
+    """The contract loads, and the other promises are kept."""
+    promise = {"property": "frequency", "value": 1, "unit": "d"} | said
+    loaded = read_contract(write_product(tmp_path, product() | {"slaProperties": [promise]}))
+    assert loaded.contract is not None
+    assert sla_schedules(loaded.contract) == kept
+    assert [f.severity for f in loaded.findings] == ([Severity.WARNING] if words else [])
+    assert all(words is not None and words in f.message for f in loaded.findings)
+
+
+def test_a_stream_has_no_schedule(tmp_path: Path) -> None:
+    """It follows its topic, so a schedule promises what nobody does."""
+    promise = {"property": "frequency", "value": 1, "unit": "d", "schedule": "@daily"}
+    (finding,) = read_contract(write_stream(tmp_path, stream() | {"slaProperties": [promise]})).findings
+    assert finding.severity is Severity.WARNING
+    assert "only products" in finding.message

@@ -327,7 +327,7 @@ def test_the_enum_of_odcs_3_2_is_measured(tmp_path: Path) -> None:
     contract, findings = _load(tmp_path, column)
     assert contract is not None, findings
     rule = {"metric": "invalidValues", "arguments": {"validValues": ["a", "b"]}, "mustBe": 0}
-    assert contract.columns[0].quality == (rule,)
+    assert [entry.rule for entry in contract.columns[0].quality] == [rule]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mesh_defs.contract.contract import Domain, EventKind, StreamContract
-from mesh_defs.contract.types import Column, ColumnType, Kind, Limits
+from mesh_defs.contract.types import Column, ColumnType, Kind, Limits, QualityEntry
 from mesh_defs.orchestration.describe import description, owners, plain, table_schema, tags
 
 STREAM = StreamContract(
@@ -87,7 +87,7 @@ def test_columns_show_what_the_contract_promises() -> None:
         required=True,
         primary_key=True,
         classification="personal",
-        quality=({"metric": "invalidValues"},),
+        quality=(QualityEntry(rule={"metric": "invalidValues"}),),
     )
     shown = table_schema(replace(STREAM, columns=(column,))).columns[0]
     assert (shown.name, shown.type, shown.constraints.nullable) == ("email", "VARCHAR", False)
