@@ -151,6 +151,11 @@ class ContractBase:
         return f"{self.domain}.{self.name}"
 
     @property
+    def stream_name(self) -> str:
+        """The name under which the ledger and the dead letters speak of the table's records."""
+        return self.name
+
+    @property
     def primary_key(self) -> tuple[str, ...]:
         """The columns of the primary key, in `primaryKeyPosition` order."""
         keys = [c for c in self.columns if c.primary_key]
@@ -219,7 +224,7 @@ class StreamContract(InputContract):
 
     @property
     def stream_name(self) -> str:
-        """The name of the account in the ledger: an event type's table shares its stream's."""
+        """The name of the account in the ledger: the tables of one stream share it."""
         return self.part_of or self.name
 
 

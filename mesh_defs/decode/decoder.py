@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from mesh_defs.contract.arrow import table_schema
-from mesh_defs.contract.contract import Envelope, StreamContract
+from mesh_defs.contract.contract import Envelope, OnUnknownField, StreamContract
 from mesh_defs.decode.columns.base import scattered
 from mesh_defs.decode.envelope.cloudevents import CloudEvents
 from mesh_defs.decode.envelope.opened import NoEnvelope, Opened, Opener
+from mesh_defs.decode.framing import Confluent, NoFraming
 from mesh_defs.decode.json.codec import JsonCodec
+from mesh_defs.decode.json.field import JsonField
 from mesh_defs.decode.json.framed import FramedJson
+from mesh_defs.decode.letters import letter_of
 from mesh_defs.decode.payload import PayloadCodec, Payloads
 from mesh_defs.decode.platform import FIRST_MILLISECOND, LAST_MILLISECOND, PlatformColumns, Rows
 from mesh_defs.decode.refusal import Refusal
 from mesh_defs.decode.schemas import WriterSchemas
+from mesh_defs.decode.types import CodecField, FieldReader, TypesDecoder, reader_for, type_column
 from mesh_defs.model.errors import ContractError
-from mesh_defs.model.records import DeadLetter, RawBatch, Stage, TypedBatch
+from mesh_defs.model.records import RawBatch, Stage, TypedBatch
 
 
-def decoder_for(contract: StreamContract, schemas: WriterSchemas | None = None) -> Decoder:
+class StreamDecoder(Protocol):
+    """Decodes the records of a stream, of one event type or of several."""
+
+    def decode(self, batch: RawBatch, *, epoch: int, ingested_at: int) -> TypedBatch:
+        """Return what became of a batch: each record is one row or one dead letter.
+
+        Raises:
+            RegistryError: The writers' schemas cannot be had; nothing is known about the records.
+        """
+        ...
+
+
+def decoder_for(contract: StreamContract, schemas: WriterSchemas | None = None) -> StreamDecoder:
     """Return the decoder of a stream.
 
     Args:
@@ -35,7 +52,21 @@ def decoder_for(contract: StreamContract, schemas: WriterSchemas | None = None) 
     if contract.envelope is Envelope.DEBEZIUM:
         raise _unsupported(contract, "the envelope debezium", "envelope: none or cloudevents")
     envelope = CloudEvents() if contract.envelope is Envelope.CLOUDEVENTS else NoEnvelope()
-    return Decoder(contract, envelope, _codec(contract, schemas))
+    if contract.event_type_from is None:
+        return Decoder(contract, envelope, _codec(contract, schemas))
+    decoders = {t.event_type or "": Decoder(t, envelope, _codec(t, schemas)) for t in contract.types}
+    fields = _field_reader(contract, contract.event_type_from.name.split("."), schemas)
+    return TypesDecoder(decoders, envelope, reader_for(contract.event_type_from, fields))
+
+
+def _field_reader(
+    contract: StreamContract, path: Sequence[str], schemas: WriterSchemas | None
+) -> FieldReader:
+    """Return what reads the field that says a payload's type, whatever the payloads are written in."""
+    if contract.format == "json":
+        return JsonField(path, Confluent() if contract.framing == "confluent" else NoFraming())
+    only = replace(contract, columns=(type_column(path),), on_unknown_field=OnUnknownField.KEEP)
+    return CodecField(_codec(only, schemas), path)
 
 
 def _codec(contract: StreamContract, schemas: WriterSchemas | None) -> PayloadCodec:
@@ -66,6 +97,7 @@ class Decoder:
     """
 
     def __init__(self, contract: StreamContract, envelope: Opener, codec: PayloadCodec) -> None:
+        self._table = contract.name
         self._schema = table_schema(contract)
         self._envelope = envelope
         self._codec = codec
@@ -80,8 +112,18 @@ class Decoder:
             batch: As the broker handed it out.
             epoch: Of the stream.
             ingested_at: Microseconds since the epoch.
+
+        Raises:
+            RegistryError: The writers' schemas cannot be had; nothing is known about the records.
         """
-        opened = self._envelope.open(batch)
+        return self.decode_opened(batch, self._envelope.open(batch), epoch=epoch, ingested_at=ingested_at)
+
+    def decode_opened(self, batch: RawBatch, opened: Opened, *, epoch: int, ingested_at: int) -> TypedBatch:
+        """Return what became of a batch that is out of its envelopes already, as `decode` does.
+
+        Raises:
+            RegistryError: The writers' schemas cannot be had; nothing is known about the records.
+        """
         opened.refused.update(_bad_timestamps(batch.timestamps))
         plain = not opened.refused and None not in opened.payloads
         positions = None if plain else _payload_positions(opened)
@@ -94,8 +136,8 @@ class Decoder:
         columns = rows.columns + self._platform.of(rows, epoch=epoch, ingested_at=ingested_at)
         return TypedBatch(
             partition=batch.partition,
-            rows=pa.RecordBatch.from_arrays(columns, schema=self._schema),
-            dead_letters=tuple(_letter(batch, index, refused[index]) for index in sorted(refused)),
+            tables={self._table: pa.RecordBatch.from_arrays(columns, schema=self._schema)},
+            dead_letters=tuple(letter_of(batch, index, refused[index]) for index in sorted(refused)),
             unknown_fields=dict(payloads.unknown_fields),
         )
 
@@ -167,19 +209,3 @@ def _bad_timestamps(timestamps: Sequence[int]) -> dict[int, Refusal]:
         for i, timestamp in enumerate(timestamps)
         if not FIRST_MILLISECOND <= timestamp <= LAST_MILLISECOND
     }
-
-
-def _letter(batch: RawBatch, index: int, refusal: Refusal) -> DeadLetter:
-    return DeadLetter(
-        index=index,
-        partition=batch.partition,
-        offset=batch.offsets[index],
-        timestamp=batch.timestamps[index],
-        stage=refusal.stage,
-        rule=refusal.rule,
-        path=f"${refusal.path}",
-        message=refusal.message,
-        key=batch.keys[index],
-        value=batch.values[index],
-        headers=batch.headers[index],
-    )

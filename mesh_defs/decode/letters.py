@@ -1,4 +1,4 @@
-"""Dead letters as rows of the domain's table of them."""
+"""Dead letters: of a record, and as rows of the domain's table of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from mesh_defs.decode.platform import (
     headers_array,
     timestamps_array,
 )
-from mesh_defs.model.records import DeadLetter
+from mesh_defs.decode.refusal import Refusal
+from mesh_defs.model.records import DeadLetter, RawBatch
 
 
 def dead_letters_table(
@@ -31,7 +32,7 @@ def dead_letters_table(
     """
     count = len(letters)
     columns: list[Any] = [
-        pa.repeat(pa.scalar(contract.name), count),
+        pa.repeat(pa.scalar(contract.stream_name), count),
         pa.repeat(pa.scalar(epoch, pa.int32()), count),
         pa.array([letter.partition for letter in letters], pa.int32()),
         pa.array([letter.offset for letter in letters], pa.int64()),
@@ -47,6 +48,23 @@ def dead_letters_table(
         pa.repeat(pa.scalar(ingested_at, INSTANT), count),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=DEAD_LETTERS)
+
+
+def letter_of(batch: RawBatch, index: int, refusal: Refusal) -> DeadLetter:
+    """Return the dead letter of a batch's record: whole, with what is wrong."""
+    return DeadLetter(
+        index=index,
+        partition=batch.partition,
+        offset=batch.offsets[index],
+        timestamp=batch.timestamps[index],
+        stage=refusal.stage,
+        rule=refusal.rule,
+        path=f"${refusal.path}",
+        message=refusal.message,
+        key=batch.keys[index],
+        value=batch.values[index],
+        headers=batch.headers[index],
+    )
 
 
 def _storable(timestamp: int) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from mesh_defs.contract.contract import StreamContract
 from mesh_defs.ingest.plan import StreamPlan
 from mesh_defs.ingest.report import PartitionReport, StreamReport, Trouble
-from mesh_defs.model.records import PartitionAdvance
+from mesh_defs.model.records import PartitionAdvance, StagedFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,7 @@ class StreamAccount:
     partitions: dict[int, PartitionReport] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
+    tables: Counter[str] = field(default_factory=Counter)
 
     def begin(self, plan: StreamPlan) -> None:
         """Note where each partition stands and where the pass will end."""
@@ -51,6 +52,11 @@ class StreamAccount:
         """Note one committed ledger entry."""
         self.partitions[advance.partition] = self.partitions[advance.partition].plus(advance, snapshot)
 
+    def count(self, files: Iterable[StagedFile]) -> None:
+        """Note the rows of a commit's files, table by table."""
+        own = {table.name for table in self.contract.tables}
+        self.tables.update({f.table: f.row_count for f in files if f.table in own})
+
     @property
     def progress(self) -> Progress:
         """How far the stream is."""
@@ -69,4 +75,5 @@ class StreamAccount:
             partitions=tuple(self.partitions[p] for p in sorted(self.partitions)),
             troubles=tuple(self.troubles),
             unknown_fields=tuple(sorted(self.unknown.items())),
+            tables=tuple((t.name, self.tables[t.name]) for t in self.contract.tables),
         )

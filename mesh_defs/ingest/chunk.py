@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from mesh_defs.broker import BoundedReader
 from mesh_defs.contract.contract import OnError, OnUnknownField, StreamContract
-from mesh_defs.decode import Decoder, content_hash
+from mesh_defs.decode import StreamDecoder, content_hash
 from mesh_defs.ingest.breaker import WINDOW, crosses
 from mesh_defs.ingest.plan import StreamPlan
 from mesh_defs.ingest.staging import Staging
@@ -81,7 +81,7 @@ class _Tally:
             for offset in offsets:
                 self.skip_to(offset)
                 self.next_offset = offset + 1
-        self.rows += typed.rows.num_rows
+        self.rows += typed.row_count
         self.dead_letters += len(typed.dead_letters)
         self.content_hash = (self.content_hash + content_hash(raw)) % 2**64
         self.leader_epoch = max(self.leader_epoch, raw.leader_epoch)
@@ -104,7 +104,7 @@ class StreamRun:
         contract: StreamContract,
         plan: StreamPlan,
         reader: BoundedReader,
-        decoder: Decoder,
+        decoder: StreamDecoder,
         recent: bytes,
     ) -> None:
         self.contract = contract

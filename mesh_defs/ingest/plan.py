@@ -7,9 +7,15 @@ from dataclasses import dataclass, field, replace
 
 from mesh_defs.broker import Broker
 from mesh_defs.contract.contract import OnLoss, StartFrom, StreamContract
-from mesh_defs.model.errors import IdentityChangedError, MeshError, OffsetsLostError, OffsetsRegressedError
+from mesh_defs.model.errors import (
+    ContractError,
+    IdentityChangedError,
+    MeshError,
+    OffsetsLostError,
+    OffsetsRegressedError,
+)
 from mesh_defs.model.records import Gap, PartitionStart, TopicIdentity, Watermarks
-from mesh_defs.store import StreamOffsets
+from mesh_defs.store import StoreOffsets, StreamOffsets
 
 FIRST_EPOCH = 0
 
@@ -115,6 +121,22 @@ def check_identity(contract: StreamContract, stored: TopicIdentity, found: Topic
         do="bring the old one back, or accept the new one with "
         f"`mesh stream accept-epoch {contract.full_name} --reason TEXT`",
     )
+
+
+def check_ownership(contract: StreamContract, offsets: StoreOffsets) -> None:
+    """Refuse a table whose rows another stream accounts for: read again under a new name they would be doubled.
+
+    Raises:
+        ContractError: The stream's name changed, and its tables did not.
+    """
+    for table in contract.tables:
+        owner = offsets.owner(table.name)
+        if owner not in {None, contract.name}:
+            raise ContractError(
+                cannot=f"read {contract.full_name}",
+                why=f"the table {table.full_name} holds rows of the stream {contract.domain}.{owner}, by the ledger",
+                do=f"go on under that name: call the contract {owner}.odcs.yaml; or give the table another name",
+            )
 
 
 def _first_offsets(

@@ -63,6 +63,7 @@ class StreamReport:
     Attributes:
         troubles: Why the stream, or some of its partitions, did not reach the end; empty when all did.
         unknown_fields: For each path of a field that the contract does not name, how many records carried it.
+        tables: For each table of the stream, one an event type, the rows stored by the pass.
     """
 
     domain: str
@@ -70,6 +71,7 @@ class StreamReport:
     partitions: tuple[PartitionReport, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     unknown_fields: tuple[tuple[str, int], ...] = ()
+    tables: tuple[tuple[str, int], ...] = ()
 
     @property
     def row_count(self) -> int:

@@ -34,7 +34,10 @@ class Staging:
         self._contract = contract
         self._epoch = epoch
         self._store = store
-        self._rows = store.stage(contract.name, table_schema(contract))
+        self._rows = {
+            t.name: store.stage(t.name, table_schema(t), sharing=len(contract.tables))
+            for t in contract.tables
+        }
         self._letters: StagedWriter | None = None
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"stage {contract.full_name}")
         self._pending: deque[Future[None]] = deque()
@@ -47,9 +50,8 @@ class Staging:
     ) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
         if error is not None:
-            self._rows.abort()
-            if self._letters is not None:
-                self._letters.abort()
+            for writer in self._writers():
+                writer.abort()
 
     def put(self, typed: TypedBatch) -> None:
         """Hand over one batch; blocks while the disk is behind.
@@ -64,10 +66,10 @@ class Staging:
                 self._contract, typed.dead_letters, epoch=self._epoch, ingested_at=self.ingested_at
             )
             self._letters.write(letters)
-        if typed.rows.num_rows:
+        if typed.row_count:
             if len(self._pending) == IN_FLIGHT:
                 self._pending.popleft().result()
-            self._pending.append(self._pool.submit(self._rows.write, typed.rows))
+            self._pending.append(self._pool.submit(self._write, typed))
 
     def close(self) -> tuple[StagedFile, ...]:
         """Finish the files and return them, fsynced.
@@ -78,5 +80,14 @@ class Staging:
         for write in self._pending:
             write.result()
         self._pending.clear()
-        files = [self._rows.close(), self._letters.close() if self._letters is not None else None]
+        files = [writer.close() for writer in self._writers()]
         return tuple(f for f in files if f is not None)
+
+    def _write(self, typed: TypedBatch) -> None:
+        for table, rows in typed.tables.items():
+            if rows.num_rows:
+                self._rows[table].write(rows)
+
+    def _writers(self) -> tuple[StagedWriter, ...]:
+        letters = () if self._letters is None else (self._letters,)
+        return (*self._rows.values(), *letters)

@@ -13,10 +13,10 @@ from mesh_defs.broker import BoundedReader, Broker, Brokers
 from mesh_defs.contract.arrow import table_schema
 from mesh_defs.contract.contract import StreamContract
 from mesh_defs.contract.project import Project
-from mesh_defs.decode import Decoder, decoder_for
+from mesh_defs.decode import StreamDecoder, decoder_for
 from mesh_defs.ingest.account import OnProgress, Progress, StreamAccount
 from mesh_defs.ingest.chunk import Chunk, Limits, StreamRun
-from mesh_defs.ingest.plan import StreamPlan, check_identity, plan_stream
+from mesh_defs.ingest.plan import StreamPlan, check_identity, check_ownership, plan_stream
 from mesh_defs.ingest.report import StreamReport, Trouble
 from mesh_defs.model.errors import FencedError, MeshError
 from mesh_defs.model.records import Commit, OnStep, no_step
@@ -102,7 +102,7 @@ class DomainWork:
         self._accounts: dict[str, StreamAccount] = {}
         self._runs: dict[str, StreamRun] = {}
         self._held: dict[str, Collection[int]] = {}
-        self._decoders: dict[str, Decoder] = {}
+        self._decoders: dict[str, StreamDecoder] = {}
         self._stored: StoreOffsets | None = None
         self._fenced = 0
 
@@ -196,10 +196,12 @@ class DomainWork:
         self._accounts = {}
         return found
 
-    def _decoder(self, contract: StreamContract) -> Decoder:
-        """Return the stream's decoder; the first time, make its table fit the contract."""
+    def _decoder(self, contract: StreamContract) -> StreamDecoder:
+        """Return the stream's decoder; the first time, make its tables fit the contract."""
         if contract.name not in self._decoders:
-            self._store.ensure_table(contract.name, table_schema(contract))
+            check_ownership(contract, self.stored)
+            for table in contract.tables:
+                self._store.ensure_table(table.name, table_schema(table))
             self._decoders[contract.name] = decoder_for(contract)
         return self._decoders[contract.name]
 
@@ -214,6 +216,7 @@ class DomainWork:
             starts=[start for chunk in chunks.values() for start in chunk.starts],
             advances=[advance for chunk in chunks.values() for advance in chunk.advances],
             files=[file for chunk in chunks.values() for file in chunk.files],
+            tables={name: [t.name for t in self._runs[name].contract.tables] for name in chunks},
             outcomes={name: chunk.outcomes for name, chunk in chunks.items()},
         )
         if not commit.starts and not commit.advances:
@@ -223,7 +226,8 @@ class DomainWork:
         self._fenced = 0
         for advance in commit.advances:
             self._accounts[advance.stream].advance(advance, done.snapshot)
-        for name in chunks:
+        for name, chunk in chunks.items():
+            self._accounts[name].count(chunk.files)
             run = self._runs[name]
             group = f"{self._mesh}.{run.contract.full_name}"
             self._brokers.of(run.contract).mirror(group, run.contract.topic, run.positions)

@@ -93,18 +93,34 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TypedBatch:
-    """What became of a raw batch: each record is a row under the contract's schema, or a dead letter.
+    """What became of a raw batch: each record is a row of one table, or a dead letter.
 
     Attributes:
-        rows: The contract's columns, then the platform's (`contract.arrow.table_schema`), in offset order.
+        tables: For each table of the stream its rows, which may be none: the contract's columns, then the platform's
+            (`contract.arrow.table_schema`), in offset order.
         dead_letters: In offset order.
         unknown_fields: For each unknown field's path, how many records of the batch carried it.
     """
 
     partition: int
-    rows: pa.RecordBatch
+    tables: Mapping[str, pa.RecordBatch]
     dead_letters: tuple[DeadLetter, ...]
     unknown_fields: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def row_count(self) -> int:
+        """Rows of all tables."""
+        return sum(rows.num_rows for rows in self.tables.values())
+
+    @property
+    def rows(self) -> pa.RecordBatch:
+        """The rows of a stream of one table.
+
+        Raises:
+            ValueError: The stream has several.
+        """
+        (rows,) = self.tables.values()
+        return rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +198,7 @@ class Commit:
         starts: Partitions seen for the first time. Their `advances` may follow in the same commit.
         advances: The ledger entries, at most one a (stream, epoch, partition).
         files: The staged files of every table touched, `dead_letters` included.
+        tables: For each stream of the commit, the tables that its rows are in; those of before are remembered.
         writer: Who commits: host, process id and pass id.
         outcomes: For each stream, one byte a record in reading order, 1 for a dead letter; at most the last
             1,000 matter (the window of `maxDeadLetterRatio`).
@@ -192,6 +209,7 @@ class Commit:
     starts: Sequence[PartitionStart] = ()
     advances: Sequence[PartitionAdvance] = ()
     files: Sequence[StagedFile] = ()
+    tables: Mapping[str, Sequence[str]] = field(default_factory=dict)
     outcomes: Mapping[str, bytes] = field(default_factory=dict)
     note: str = ""
 

@@ -137,12 +137,13 @@ def _named(con: duckdb.DuckDBPyConnection, domain: str, data_folder: Path) -> se
 def _accounted(con: duckdb.DuckDBPyConnection, path: Path, offsets: StoreOffsets) -> bool:
     """Say whether every record of a file lies below the stored next offset of its partition."""
     table = path.parent.name
-    columns = f"{literal(table)}, _epoch, _partition, max(_offset)"
+    owner = offsets.owner(table)
+    columns = f"{literal(owner or table)}, _epoch, _partition, max(_offset)"
     if table == LEDGER:
         columns = "stream, epoch, partition, max(to_offset) - 1"
     elif table == DEAD_LETTERS_TABLE:
         columns = "stream, _epoch, _partition, max(_offset)"
-    elif table == OFFSETS or table not in offsets.streams:
+    elif table == OFFSETS or owner is None:
         # Of a product, which is computed again, or a version of the one row that the catalog holds.
         return True
     try:

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -98,6 +99,11 @@ def compare_and_set(domain: str, stored: StoreOffsets, commit: Commit, now: dt.d
     for name, outcomes in commit.outcomes.items():
         if name in streams:
             streams[name] = streams[name].with_recent(outcomes)
+    for name, tables in commit.tables.items():
+        if name in streams:
+            before = stored.tables(name) if name in stored.streams else ()
+            found = tuple(dict.fromkeys((*before, *tables)))
+            streams[name] = replace(streams[name], tables=() if found == (name,) else found)
     return stored.with_streams(streams)
 
 

@@ -96,6 +96,7 @@ class StreamOffsets:
         identity: Of the topic that the epoch was read from.
         recent: One byte a record, in reading order, 1 for a dead letter: the last 1,000 of the stream.
         earlier: The epochs before this one, oldest first.
+        tables: Every table that ever took rows of the stream; empty where that is one, called as the stream.
     """
 
     epoch: int
@@ -103,6 +104,7 @@ class StreamOffsets:
     partitions: Mapping[int, PartitionOffsets] = field(default_factory=dict)
     recent: bytes = b""
     earlier: tuple[EarlierEpoch, ...] = ()
+    tables: tuple[str, ...] = ()
 
     def begun(self, start: PartitionStart) -> StreamOffsets:
         """Return the stream with a new partition; a later epoch puts the present one among the earlier."""
@@ -115,7 +117,11 @@ class StreamOffsets:
             partitions={p: (o.start_offset, o.next_offset) for p, o in self.partitions.items()},
         )
         fresh = StreamOffsets(
-            epoch=start.epoch, identity=start.identity, recent=self.recent, earlier=(*self.earlier, closed)
+            epoch=start.epoch,
+            identity=start.identity,
+            recent=self.recent,
+            earlier=(*self.earlier, closed),
+            tables=self.tables,
         )
         return fresh.begun(start)
 
@@ -159,6 +165,15 @@ class StoreOffsets:
     def stream(self, name: str) -> StreamOffsets | None:
         """Return a stream's offsets, or None before its first commit."""
         return self.streams.get(name)
+
+    def tables(self, stream: str) -> tuple[str, ...]:
+        """Return every table that holds rows of a stream."""
+        known = self.streams.get(stream)
+        return (known.tables if known else ()) or (stream,)
+
+    def owner(self, table: str) -> str | None:
+        """Return the stream that accounts for a table's rows, or None where none does."""
+        return next((name for name in self.streams if table in self.tables(name)), None)
 
     def partition(self, stream: str, partition: int) -> PartitionOffsets | None:
         """Return a partition's offsets in the stream's present epoch, or None before its start."""
@@ -222,6 +237,7 @@ def _stream_to_json(stream: StreamOffsets) -> dict[str, Any]:
         "topic_id": stream.identity.topic_id,
         "partitions": {str(p): _partition_to_json(o) for p, o in sorted(stream.partitions.items())},
         "recent": _bits_to_text(stream.recent),
+        "tables": list(stream.tables),
         "earlier": [
             {
                 "epoch": e.epoch,
@@ -240,6 +256,7 @@ def _stream_from_json(document: dict[str, Any]) -> StreamOffsets:
         identity=_identity(document),
         partitions={int(p): _partition_from_json(o) for p, o in document["partitions"].items()},
         recent=_bits_from_text(document["recent"]),
+        tables=tuple(document.get("tables", ())),
         earlier=tuple(
             EarlierEpoch(
                 epoch=e["epoch"],

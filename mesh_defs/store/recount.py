@@ -36,8 +36,21 @@ class Recount:
     entries: Mapping[tuple[int, int], tuple[int, int, int]]
 
 
-def recount(con: duckdb.DuckDBPyConnection, domain: str, stream: str, accounts: Sequence[Account]) -> Recount:
+def recount(
+    con: duckdb.DuckDBPyConnection,
+    domain: str,
+    stream: str,
+    tables: Sequence[str],
+    accounts: Sequence[Account],
+) -> Recount:
     """Count rows and dead letters by partition and by ledger entry, reading the data themselves.
+
+    Args:
+        con: A connection with the domain attached.
+        domain: Its name.
+        stream: Of the accounts.
+        tables: That hold the stream's rows.
+        accounts: Of all its partitions.
 
     Raises:
         duckdb.Error: A table cannot be read.
@@ -49,7 +62,7 @@ def recount(con: duckdb.DuckDBPyConnection, domain: str, stream: str, accounts: 
     ]
     names = ("epoch", "partition", "number", "from_offset", "row_count", "dead_letter_count")
     con.register(_ENTRIES, _integers(names, claims))
-    found = _found(domain, stream)
+    found = _found(domain, stream, tables)
     partitions = con.execute(
         f"SELECT epoch, partition, count(*), sum(hash(o)) FROM ({found}) GROUP BY ALL"
     ).fetchall()
@@ -104,11 +117,11 @@ def expected_sums(
 
 
 def first_fault(
-    con: duckdb.DuckDBPyConnection, domain: str, account: Account
+    con: duckdb.DuckDBPyConnection, domain: str, tables: Sequence[str], account: Account
 ) -> tuple[str, int | None, str] | None:
     """Search for the first duplicate, else stray, else hole; return invariant, offset and predicate."""
     found = (
-        f"SELECT o FROM ({_found(domain, account.stream)}) "
+        f"SELECT o FROM ({_found(domain, account.stream, tables)}) "
         f"WHERE epoch = {account.epoch} AND partition = {account.partition}"
     )
     con.register(
@@ -137,14 +150,18 @@ def first_fault(
     return None
 
 
-def _found(domain: str, stream: str) -> str:
+def _found(domain: str, stream: str, tables: Sequence[str]) -> str:
     """Return the query of all coordinates that the tables hold of a stream: rows (good) and dead letters."""
-    return (
+    parts = [
         f"SELECT _epoch AS epoch, _partition AS partition, _offset AS o, true AS good "
-        f"FROM {table_name(domain, stream)} "
-        f"UNION ALL SELECT _epoch, _partition, _offset, false FROM {table_name(domain, DEAD_LETTERS_TABLE)} "
+        f"FROM {table_name(domain, table)}"
+        for table in tables
+    ]
+    letters = (
+        f"SELECT _epoch, _partition, _offset, false FROM {table_name(domain, DEAD_LETTERS_TABLE)} "
         f"WHERE stream = {literal(stream)}"
     )
+    return " UNION ALL ".join([*parts, letters])
 
 
 def _first(con: duckdb.DuckDBPyConnection, sql: str) -> int | None:

@@ -38,14 +38,16 @@ class StagedWriter:
         table: The table's name.
         folder: The table's folder under the lake's data path.
         schema: Every batch must have exactly this schema.
+        sharing: How many writers share the memory of one: their row groups end earlier.
     """
 
-    def __init__(self, table: str, folder: Path, schema: pa.Schema) -> None:
+    def __init__(self, table: str, folder: Path, schema: pa.Schema, *, sharing: int = 1) -> None:
         self.table = table
         self.row_count = 0
         self._folder = folder
         self._schema = schema
         self._path = folder / f"{uuid.uuid4()}{SUFFIX}"
+        self._group_bytes = ROW_GROUP_BYTES // sharing
         self._pending: list[pa.Table] = []
         self._pending_rows = 0
         self._pending_bytes = 0
@@ -71,7 +73,7 @@ class StagedWriter:
             self._pending_rows += head.num_rows
             self._pending_bytes += head.nbytes
             self.row_count += head.num_rows
-            if self._pending_rows >= ROW_GROUP_ROWS or self._pending_bytes >= ROW_GROUP_BYTES:
+            if self._pending_rows >= ROW_GROUP_ROWS or self._pending_bytes >= self._group_bytes:
                 self._guarded(self._flush)
 
     def close(self) -> StagedFile | None:

@@ -165,9 +165,15 @@ class DomainStore:
                     self._con.rollback()
                     raise
 
-    def stage(self, table: str, schema: pa.Schema) -> StagedWriter:
-        """Return a writer of one Parquet file in the table's folder, not yet visible to anybody."""
-        return StagedWriter(table, self.data_folder / "main" / table, schema)
+    def stage(self, table: str, schema: pa.Schema, *, sharing: int = 1) -> StagedWriter:
+        """Return a writer of one Parquet file in the table's folder, not yet visible to anybody.
+
+        Args:
+            table: Its name.
+            schema: Of the rows.
+            sharing: How many writers share the memory of one.
+        """
+        return StagedWriter(table, self.data_folder / "main" / table, schema, sharing=sharing)
 
     def commit(self, commit: Commit, *, on_step: OnStep = no_step) -> Committed:
         """Make a batch visible; `commit.commit_batch` has the numbered order.

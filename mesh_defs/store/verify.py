@@ -26,7 +26,7 @@ from mesh_defs.store.errors import first_line, translated
 from mesh_defs.store.files import damaged_files
 from mesh_defs.store.layout import DEAD_LETTERS_TABLE, LEDGER, parse_row, read_row
 from mesh_defs.store.ledger import read_entries
-from mesh_defs.store.offsets import StreamOffsets
+from mesh_defs.store.offsets import StoreOffsets, StreamOffsets
 from mesh_defs.store.recount import Recount, expected_sums, first_fault, recount
 from mesh_defs.store.schema import stored_columns
 
@@ -82,29 +82,36 @@ def _verify(
         accounts = accounts_of(stream, known, [e for e in entries if e.stream == stream])
         for account in accounts:
             yield from check_claims(account)
-        unreadable = (*damaged_files(con, domain, stream, deep=deep), *letters)
+        tables = offsets.tables(stream)
+        damaged = [sentence for table in tables for sentence in damaged_files(con, domain, table, deep=deep)]
+        unreadable = (*damaged, *letters)
         yield from (_unreadable(stream, known, sentence) for sentence in unreadable)
         if not unreadable:
-            yield from _check_rows(con, domain, stream, known, accounts)
+            yield from _check_rows(con, offsets, domain, stream, accounts)
 
 
 def _check_rows(
     con: duckdb.DuckDBPyConnection,
+    offsets: StoreOffsets,
     domain: str,
     stream: str,
-    known: StreamOffsets | None,
     accounts: Sequence[Account],
 ) -> Iterator[Violation]:
-    if stored_columns(con, domain, stream) is None:
+    known, tables = offsets.streams.get(stream), offsets.tables(stream)
+    missing = [table for table in tables if stored_columns(con, domain, table) is None]
+    if missing:
         if any(account.entries for account in accounts):
-            yield _unreadable(stream, known, f"the table {domain}.{stream} does not exist")
+            yield _unreadable(stream, known, f"the table {domain}.{missing[0]} does not exist")
         return
     try:
-        counts = recount(con, domain, stream, accounts)
+        counts = recount(con, domain, stream, tables, accounts)
         yield from _strangers(stream, counts, accounts)
         sums = expected_sums(con, accounts)
         for account in accounts:
-            yield from _check_account(con, domain, account, counts, sums[account.epoch, account.partition])
+            expected = sums[account.epoch, account.partition]
+            for invariant, offset, text in _faults(account, counts, expected):
+                fault = first_fault(con, domain, tables, account) if offset is None else None
+                yield account.violation(*(fault or (invariant, offset, text)))
     except (duckdb.IOException, duckdb.InvalidInputException) as error:
         yield _unreadable(stream, known, first_line(error))
 
@@ -122,15 +129,14 @@ def _strangers(stream: str, counts: Recount, accounts: Sequence[Account]) -> Ite
         )
 
 
-def _check_account(
-    con: duckdb.DuckDBPyConnection, domain: str, account: Account, counts: Recount, expected: int
-) -> Iterator[Violation]:
+def _faults(account: Account, counts: Recount, expected: int) -> Iterator[tuple[str, int | None, str]]:
+    """Yield invariant, offset and predicate of what differs; without an offset it has to be searched for."""
     key = (account.epoch, account.partition)
     records, total = counts.partitions.get(key, (0, 0))
     # After a removal it is not known which offsets are left, only how many.
     if records != account.records or (not account.removed and total != expected):
         text = f"holds {records} rows and dead letters where {account.records} are accounted for"
-        yield account.violation(*(first_fault(con, domain, account) or (COMPLETENESS, None, text)))
+        yield COMPLETENESS, None, text
     elif key in counts.entries and not account.removed:
         number, rows, dead = counts.entries[key]
         entry = account.entries[number]
@@ -138,7 +144,7 @@ def _check_account(
             f"holds {rows} rows and {dead} dead letters in [{entry.from_offset}, {entry.to_offset}), "
             f"where the ledger has {entry.row_count} and {entry.dead_letter_count}"
         )
-        yield account.violation(COMPLETENESS, entry.from_offset, text)
+        yield COMPLETENESS, entry.from_offset, text
 
 
 def _unreadable(stream: str, known: StreamOffsets | None, sentence: str) -> Violation:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
-from mesh_defs.contract.contract import OnUnknownField, StreamContract
+from mesh_defs.contract.contract import OnUnknownField, StreamContract, TypeSource
 from mesh_defs.decode import exact
 from mesh_defs.decode.columns import converter_for
 from mesh_defs.decode.columns.base import Array
@@ -31,7 +32,9 @@ class JsonCodec:
         columns = contract.columns
         self._names = [column.name for column in columns]
         self._converters = [converter_for(column) for column in columns]
-        self._strict = msgspec.json.Decoder(struct_for(columns, forbid_unknown_fields=True)).decode
+        self._constants = _constants(contract)
+        strict = struct_for(columns, forbid_unknown_fields=True, constants=self._constants)
+        self._strict = msgspec.json.Decoder(strict).decode
         self._tolerant = msgspec.json.Decoder(struct_for(columns, forbid_unknown_fields=False)).decode
         self._leftover = leftover_of(columns)
         self._keep = contract.on_unknown_field is OnUnknownField.KEEP
@@ -80,7 +83,7 @@ class JsonCodec:
     def _with_unknown(self, index: int, value: bytes, payloads: Payloads) -> _Record:
         record: _Record = self._tolerant(value)
         paths: set[str] = set()
-        rest = self._leftover(exact.document(value), "", paths)
+        rest = self._leftover(self._without_constants(exact.document(value)), "", paths)
         if rest is NOTHING:
             # A later duplicate of the key replaced the value that held the unknown field.
             return record
@@ -90,6 +93,12 @@ class JsonCodec:
             raise Refusal("unknown_field", "the contract does not name the field", min(paths))
         payloads.unknown[index] = exact.text_of(rest)
         return record
+
+    def _without_constants(self, document: Any) -> Any:
+        for name, text in self._constants.items():
+            if document.get(name) == text:
+                del document[name]
+        return document
 
     def _columns(self, records: Sequence[_Record]) -> tuple[list[Array], dict[int, Refusal]]:
         """Return the columns of the good records, and the verdicts on the others by position."""
@@ -110,4 +119,16 @@ class JsonCodec:
     def _transposed(self, records: Sequence[_Record]) -> list[tuple[object, ...]]:
         if not records:
             return [()] * len(self._names)
-        return list(zip(*map(msgspec.structs.astuple, records), strict=True))  # type: ignore[arg-type]
+        values = list(zip(*map(msgspec.structs.astuple, records), strict=True))  # type: ignore[arg-type]
+        return values[: len(self._names)]
+
+
+def _constants(contract: StreamContract) -> dict[str, str]:
+    """Return the field that says the event type, where it is no column: its value is told by the table."""
+    source = contract.event_type_from
+    if source is None or contract.event_type is None:
+        return {}
+    named = source.source in (TypeSource.FIELD, TypeSource.EITHER) and "." not in source.name
+    if not named or source.name in [column.name for column in contract.columns]:
+        return {}
+    return {source.name: contract.event_type}

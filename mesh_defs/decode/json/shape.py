@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -32,23 +33,34 @@ _SCALARS: Final[dict[Kind, type]] = {
 }
 
 
-def struct_for(columns: Sequence[Column], *, forbid_unknown_fields: bool) -> type[msgspec.Struct]:
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+def struct_for(
+    columns: Sequence[Column], *, forbid_unknown_fields: bool, constants: Mapping[str, str] = _NONE
+) -> type[msgspec.Struct]:
     """Return the Struct of a document: one attribute a column, in the contract's order.
 
     Args:
         columns: The document's fields.
         forbid_unknown_fields: Whether a field that is none of them is refused, at every level, or skipped.
+        constants: Further fields, which may hold one text only. Their attributes come last.
     """
-    return _struct([(c, c.required) for c in columns], forbid=forbid_unknown_fields)
+    return _struct([(c, c.required) for c in columns], forbid=forbid_unknown_fields, constants=constants)
 
 
-def _struct(columns: list[tuple[Column, bool]], *, forbid: bool) -> type[msgspec.Struct]:
+def _struct(
+    columns: list[tuple[Column, bool]], *, forbid: bool, constants: Mapping[str, str] = _NONE
+) -> type[msgspec.Struct]:
     names = {f"f{i}": column.name for i, (column, _) in enumerate(columns)}
     fields: list[Any] = [
         (name, annotation) if required else (name, annotation, None)
         for name, (column, required) in zip(names, columns, strict=True)
         for annotation in [_nullable(column.type, required=required, forbid=forbid)]
     ]
+    for number, (name, text) in enumerate(constants.items()):
+        names[f"c{number}"] = name
+        fields.append((f"c{number}", Literal[text] | msgspec.UnsetType, msgspec.UNSET))
     return msgspec.defstruct(
         "Document", fields, rename=names, forbid_unknown_fields=forbid, kw_only=True, gc=False
     )

@@ -1,0 +1,179 @@
+"""Where a record says its type: in the envelope, in a header, or in a field of its payload."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from mesh_defs.contract.contract import EventTypeFrom, TypeSource
+from mesh_defs.contract.types import Column, ColumnType, Kind
+from mesh_defs.decode.envelope.opened import Opened
+from mesh_defs.decode.payload import PayloadCodec
+from mesh_defs.decode.refusal import Refusal
+from mesh_defs.model.records import Headers, Stage
+
+ENVELOPE_HEADER: Final = "ce_type"
+"""What both modes of CloudEvents keep the attribute `type` in."""
+
+RULE: Final = "event_type"
+
+
+@dataclass(slots=True, kw_only=True)
+class Told:
+    """What many records say of their types.
+
+    Attributes:
+        types: One element a record: UTF-8 bytes or text, or None where it says none.
+        refused: Records whose type cannot be told, by position.
+    """
+
+    types: list[bytes | str | None]
+    refused: dict[int, Refusal] = field(default_factory=dict)
+
+
+class FieldReader(Protocol):
+    """Reads one field of payloads."""
+
+    def read(self, values: Sequence[bytes], headers: Sequence[Headers | None]) -> Told:
+        """Return what the field says in each payload.
+
+        Raises:
+            RegistryError: The writers' schemas cannot be had.
+        """
+        ...
+
+
+class TypeReader(Protocol):
+    """One place where records say their types."""
+
+    def read(self, opened: Opened) -> Told:
+        """Return what each record says; of one that the envelope refuses anything may stand there.
+
+        Raises:
+            RegistryError: The writers' schemas cannot be had.
+        """
+        ...
+
+
+def reader_for(source: EventTypeFrom, fields: FieldReader) -> TypeReader:
+    """Return the reader of a place.
+
+    Args:
+        source: The place.
+        fields: Reads the field that it names.
+    """
+    match source.source:
+        case TypeSource.ENVELOPE:
+            return HeaderType(ENVELOPE_HEADER)
+        case TypeSource.HEADER:
+            return HeaderType(source.name)
+        case TypeSource.EITHER:
+            return EitherType(HeaderType(source.name), PayloadType(fields))
+        case _:
+            return PayloadType(fields)
+
+
+def type_column(path: Sequence[str]) -> Column:
+    """Return the column that holds the type's field, `path` leading to it through objects."""
+    type_ = ColumnType(kind=Kind.STRING)
+    for step in reversed(path[1:]):
+        type_ = ColumnType(kind=Kind.OBJECT, fields=(Column(name=step, type=type_),))
+    return Column(name=path[0], type=type_)
+
+
+class HeaderType:
+    """The type stands in a header; of a tombstone too.
+
+    Args:
+        name: The header's, exactly.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def read(self, opened: Opened) -> Told:
+        """Return the header's value of each record."""
+        told = Told(types=[])
+        for index, headers in enumerate(opened.headers):
+            found = [content for name, content in headers if name == self._name] if headers else ()
+            told.types.append(found[0] if found else None)
+            if len(found) > 1 and len(set(found)) > 1:
+                message = f"the header {self._name} stands several times and says different types"
+                told.refused[index] = Refusal(RULE, message, stage=Stage.ENVELOPE)
+        return told
+
+
+class PayloadType:
+    """The type stands in a field of the payload; a tombstone has none.
+
+    Args:
+        fields: Reads the field.
+    """
+
+    def __init__(self, fields: FieldReader) -> None:
+        self._fields = fields
+
+    def read(self, opened: Opened) -> Told:
+        """Return the field's value of each record."""
+        return self.read_some(opened, [i for i in range(len(opened.payloads)) if i not in opened.refused])
+
+    def read_some(self, opened: Opened, positions: Sequence[int]) -> Told:
+        """Return the field's value of the records at these positions, None for all others."""
+        told = Told(types=[None] * len(opened.payloads))
+        filled = [(i, value) for i in positions if (value := opened.payloads[i]) is not None]
+        found = self._fields.read([value for _, value in filled], [opened.headers[i] for i, _ in filled])
+        for (position, _), said in zip(filled, found.types, strict=True):
+            told.types[position] = said
+        told.refused = {filled[i][0]: refusal for i, refusal in found.refused.items()}
+        return told
+
+
+class EitherType:
+    """The header says the type, and where a record has no such header the field of that name.
+
+    Args:
+        header: Reads the header.
+        payload: Reads the field.
+    """
+
+    def __init__(self, header: HeaderType, payload: PayloadType) -> None:
+        self._header = header
+        self._payload = payload
+
+    def read(self, opened: Opened) -> Told:
+        """Return what each record says."""
+        told = self._header.read(opened)
+        silent = [i for i, said in enumerate(told.types) if said is None and i not in opened.refused]
+        if silent:
+            found = self._payload.read_some(opened, silent)
+            told.types = [
+                own if own is not None else other for own, other in zip(told.types, found.types, strict=True)
+            ]
+            told.refused |= found.refused
+        return told
+
+
+class CodecField:
+    """A field of payloads that a codec reads: of Avro, whose writer's schema says where it stands.
+
+    Args:
+        codec: Of a contract whose only column is `type_column(path)`.
+        path: The field, and before it the objects that it is in.
+    """
+
+    def __init__(self, codec: PayloadCodec, path: Sequence[str]) -> None:
+        self._codec = codec
+        self._path = path
+
+    def read(self, values: Sequence[bytes], headers: Sequence[Headers | None]) -> Told:
+        """Return what the field says in each payload."""
+        payloads = self._codec.decode(values, headers)
+        told = Told(types=[None] * len(values), refused=dict(payloads.refused))
+        positions = [i for i in range(len(values)) if i not in told.refused]
+        found = payloads.columns[0].to_pylist()
+        for step in self._path[1:]:
+            found = [None if outer is None else outer[step] for outer in found]
+        for position, said in zip(positions, found, strict=True):
+            told.types[position] = said
+        return told
