@@ -32,11 +32,14 @@ PLATFORM_COLUMNS: tuple[pa.Field[Any], ...] = (
 
 RAW_COLUMN = pa.field("_raw", pa.binary())
 
+FILE_COLUMNS: tuple[pa.Field[Any], ...] = (pa.field("_file", pa.string()), pa.field("_line", pa.int64()))
+"""Where a row of data at rest stood."""
+
 RESERVED_COLUMNS = frozenset(
-    [f.name for f in PLATFORM_COLUMNS] + ["_raw", "_op", "_before", "_source_position"]
+    [f.name for f in (*PLATFORM_COLUMNS, *FILE_COLUMNS)] + ["_raw", "_op", "_before", "_source_position"]
 )
 
-RESERVED_TABLES = frozenset(["ledger", "dead_letters", "offsets"])
+RESERVED_TABLES = frozenset(["ledger", "dead_letters", "offsets", "loads"])
 
 _DEAD_LETTER_FIELDS: tuple[pa.Field[Any], ...] = (
     pa.field("stream", pa.string()),
@@ -53,10 +56,32 @@ _DEAD_LETTER_FIELDS: tuple[pa.Field[Any], ...] = (
     pa.field("_headers", HEADERS),
     pa.field("contract_version", pa.string()),
     pa.field("_ingested_at", INSTANT),
+    *FILE_COLUMNS,
 )
 
 DEAD_LETTERS = pa.schema(_DEAD_LETTER_FIELDS)
 """The table `dead_letters` of a domain: all its streams' bad records, byte for byte."""
+
+_LOAD_FIELDS: tuple[pa.Field[Any], ...] = (
+    pa.field("stream", pa.string()),
+    pa.field("load", pa.int64()),
+    pa.field("mode", pa.string()),
+    pa.field("path", pa.string()),
+    pa.field("size_bytes", pa.int64()),
+    pa.field("modified_at", INSTANT),
+    pa.field("sha256", pa.string()),
+    pa.field("from_offset", pa.int64()),
+    pa.field("to_offset", pa.int64()),
+    pa.field("row_count", pa.int64()),
+    pa.field("dead_letter_count", pa.int64()),
+    pa.field("skipped_count", pa.int64()),
+    pa.field("contract_version", pa.string()),
+    pa.field("contract_hash", pa.string()),
+    pa.field("_ingested_at", INSTANT),
+)
+
+LOADS = pa.schema(_LOAD_FIELDS)
+"""The table `loads` of a domain: each file that a load of data at rest took in."""
 
 _SCALARS: dict[Kind, pa.DataType] = {
     Kind.BIGINT: pa.int64(),

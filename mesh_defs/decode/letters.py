@@ -46,6 +46,8 @@ def dead_letters_table(
         headers_array([letter.headers for letter in letters]),
         pa.repeat(pa.scalar(contract.version), count),
         pa.repeat(pa.scalar(ingested_at, INSTANT), count),
+        pa.array([letter.file for letter in letters], pa.string()),
+        pa.array([letter.line for letter in letters], pa.int64()),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=DEAD_LETTERS)
 

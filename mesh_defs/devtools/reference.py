@@ -12,7 +12,7 @@ import pyarrow as pa
 import typer
 
 from mesh_defs.cli.main import app
-from mesh_defs.contract.arrow import PLATFORM_COLUMNS, RAW_COLUMN
+from mesh_defs.contract.arrow import FILE_COLUMNS, LOADS, PLATFORM_COLUMNS, RAW_COLUMN
 from mesh_defs.contract.custom import KNOWN, Sort
 from mesh_defs.devtools.reference_words import COLUMNS, PROPERTIES, TABLES
 from mesh_defs.model.errors import MeshError
@@ -109,7 +109,7 @@ def _properties() -> Iterator[str]:
 
 def _tables() -> Iterator[str]:
     yield from ("# Tables and their columns", "", _NOTE, "")
-    yield "Every domain's store holds a table a stream, a table a product, and three of the platform's own. They are"
+    yield "Every domain's store holds a table a stream, a table a product, and a few of the platform's own. They are"
     yield "asked as `domain.table`. A product's table has the columns of its contract and no others."
     schemas = _stored_schemas()
     for table, columns in schemas.items():
@@ -125,7 +125,8 @@ def _stored_schemas() -> dict[str, list[tuple[str, str]]]:
         tempfile.TemporaryDirectory(prefix="mesh-reference-") as folder,
         DomainStore.open(Path(folder) / "reference", "reference") as store,
     ):
-        store.ensure_table("stream", pa.schema([*PLATFORM_COLUMNS, RAW_COLUMN]))
+        store.ensure_table("stream", pa.schema([*PLATFORM_COLUMNS, RAW_COLUMN, *FILE_COLUMNS]))
+        store.ensure_table("loads", LOADS)
         return {
             table: [
                 (str(row[0]), str(row[1]))

@@ -137,7 +137,11 @@ PROPERTIES: Final[Mapping[str, PropertyWords]] = {
 TABLES: Final[Mapping[str, tuple[str, str]]] = {
     "stream": (
         "A stream's table",
-        "First the columns of the contract, then these. `_raw` is there only with `retainRaw: true`.",
+        (
+            "First the columns of the contract, then these. `_raw` is there only with `retainRaw: true`, `_file` and "
+            "`_line` only for data at rest. There `_partition` is 0, `_offset` counts the records of all loads, "
+            "`_timestamp` is the file's time of change, and `_key`, `_headers` and `_schema_id` are null."
+        ),
     ),
     "dead_letters": (
         "dead_letters",
@@ -146,6 +150,13 @@ TABLES: Final[Mapping[str, tuple[str, str]]] = {
     "ledger": (
         "ledger",
         "The account: a row a partition and commit, added in the transaction that makes the rows visible.",
+    ),
+    "loads": (
+        "loads",
+        (
+            "The files that data at rest was loaded from, a row a file and load, added with the load's rows. The "
+            "table is there once a domain has loaded data at rest."
+        ),
     ),
     "offsets": ("offsets", "One row: how far each stream is. It is what ingest begins from."),
 }
@@ -158,6 +169,8 @@ _COORDINATES: Final = {
     "_headers": "The headers in their order, with repeats and null values; CloudEvents attributes are `ce_*`.",
     "_epoch": "Which topic of that name: 0, and one more each time a recreated topic is accepted.",
     "_ingested_at": "When it was decoded.",
+    "_file": "Of data at rest: the file, as the contract's path names it.",
+    "_line": "Of data at rest: the line in which the record begins, from 1; of Parquet the row's number.",
 }
 
 COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -180,6 +193,23 @@ COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
         "_value": "The value's bytes.",
         "contract_version": "Of the contract that it broke.",
     },
+    "loads": {
+        "stream": "The name of the table.",
+        "load": "The load's number, from 1.",
+        "mode": "`snapshot` or `append`.",
+        "path": "The file, as the contract's path names it.",
+        "size_bytes": "Its size.",
+        "modified_at": "When it was last changed, as the file system has it.",
+        "sha256": "Of its bytes.",
+        "from_offset": "The first `_offset` of its rows and dead letters.",
+        "to_offset": "The first `_offset` beyond them.",
+        "row_count": "Rows stored.",
+        "dead_letter_count": "Dead letters stored.",
+        "skipped_count": "Records of an `append` with a cursor that were not new.",
+        "contract_version": "The contract that decided.",
+        "contract_hash": "Of what the contract says of columns and files: a snapshot is loaded anew when it changes.",
+        "_ingested_at": "When the load began.",
+    },
     "ledger": {
         "stream": "The stream's name.",
         "epoch": "As `_epoch` of the rows.",
@@ -188,7 +218,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
         "to_offset": "The first offset not answered for.",
         "row_count": "Rows stored.",
         "dead_letter_count": "Dead letters stored.",
-        "removed_count": "Rows taken away; 0 for what ingest stored.",
+        "removed_count": "Rows taken away, as by a later snapshot; 0 for what ingest stored.",
         "gaps": "JSON: `[{kind, from_offset, to_offset}]`; `skipped`: not handed out by the broker, `lost`: gone.",
         "content_hash": "The sum of the records' hashes, modulo 2^64 (decision 0002).",
         "contract_version": "The contract that decided.",

@@ -76,6 +76,8 @@ class DeadLetter:
         rule: A short stable word: `json_syntax`, `type`, `required`, `unknown_field`, `duplicate_id`, ...
         path: Where in the document, as `$.route.origin`; `$` for the document itself.
         message: A sentence about types and limits; it never quotes the payload.
+        file: Of data at rest: the file that it stood in.
+        line: Of data at rest: the line that it began in, from 1.
     """
 
     index: int
@@ -89,6 +91,8 @@ class DeadLetter:
     key: bytes | None
     value: bytes | None
     headers: Headers | None
+    file: str | None = None
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,12 +195,32 @@ class PartitionAdvance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionRemoval:
+    """One ledger entry: all rows that the store holds of a partition are taken away; its dead letters stay.
+
+    Attributes:
+        from_offset: Where the first of the loads began whose rows are taken away.
+        to_offset: The partition's next offset.
+        removed_count: How many rows those are.
+    """
+
+    stream: str
+    epoch: int
+    partition: int
+    from_offset: int
+    to_offset: int
+    removed_count: int
+    contract_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
     """All that one transaction of a domain's store makes visible at once.
 
     Attributes:
         starts: Partitions seen for the first time. Their `advances` may follow in the same commit.
         advances: The ledger entries, at most one a (stream, epoch, partition).
+        removals: Streams whose table is emptied before its new files come.
         files: The staged files of every table touched, `dead_letters` included.
         tables: For each stream of the commit, the tables that its rows are in; those of before are remembered.
         writer: Who commits: host, process id and pass id.
@@ -208,6 +232,7 @@ class Commit:
     writer: str
     starts: Sequence[PartitionStart] = ()
     advances: Sequence[PartitionAdvance] = ()
+    removals: Sequence[PartitionRemoval] = ()
     files: Sequence[StagedFile] = ()
     tables: Mapping[str, Sequence[str]] = field(default_factory=dict)
     outcomes: Mapping[str, bytes] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from mesh_defs.store.account import Violation
 from mesh_defs.store.engine import attach_domain, connect_engine
 from mesh_defs.store.ledger import LedgerEntry, read_ledger
+from mesh_defs.store.loads import LoadedFile, read_loads
 from mesh_defs.store.lock import FileLock, Holder, WriterLock
 from mesh_defs.store.maintain import MaintenancePolicy, MaintenanceReport, maintain
 from mesh_defs.store.offsets import (
@@ -23,6 +24,7 @@ __all__ = [
     "FileLock",
     "Holder",
     "LedgerEntry",
+    "LoadedFile",
     "MaintenancePolicy",
     "MaintenanceReport",
     "MaintenanceStep",
@@ -37,5 +39,6 @@ __all__ = [
     "connect_engine",
     "maintain",
     "read_ledger",
+    "read_loads",
     "verify_store",
 ]

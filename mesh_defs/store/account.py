@@ -67,6 +67,22 @@ class Account:
         return sum(entry.removed_count for entry in self.removals)
 
     @property
+    def cleared(self) -> int:
+        """Below which offset no row is left, only dead letters; the start, where rows were taken away one by one."""
+        end = max((entry.to_offset for entry in self.removals), default=self.start)
+        whole = sum(entry.row_count for entry in self.entries if entry.to_offset <= end) == self.removed
+        return end if whole else self.start
+
+    @property
+    def tells_which(self) -> bool:
+        """Whether it is known which rows are left, and not only how many."""
+        return not self.removed or self.cleared > self.start
+
+    def rows_left(self, entry: LedgerEntry) -> int:
+        """Return how many rows of an entry there must be, as far as it is known which are left."""
+        return 0 if entry.to_offset <= self.cleared and self.removed else entry.row_count
+
+    @property
     def records(self) -> int:
         """How many rows and dead letters there must be."""
         in_gaps = sum(entry.in_gaps for entry in self.entries)

@@ -25,6 +25,8 @@ from mesh_defs.store.schema import create_statement, table_name
 LEDGER = "ledger"
 OFFSETS = "offsets"
 DEAD_LETTERS_TABLE = "dead_letters"
+LOADS_TABLE = "loads"
+"""Made when the first data at rest comes."""
 
 LEDGER_INLINE_ROWS = 1_000
 OFFSETS_INLINE_ROWS = 10

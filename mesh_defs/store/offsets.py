@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mesh_defs.model.records import PartitionAdvance, PartitionStart, TopicIdentity
+from mesh_defs.model.records import PartitionAdvance, PartitionRemoval, PartitionStart, TopicIdentity
 
 LAYOUT = 1
 """The layout that this mesh writes. It changes when an older mesh could misread the store."""
@@ -45,7 +45,7 @@ class PartitionOffsets:
         dead_letters: Dead letters stored.
         skipped: Offsets in gaps that the broker did not hand out.
         lost: Offsets in gaps that retention took before they were read.
-        removed: Rows that an erasure or a retention removed since.
+        removed: Rows that a later load, an erasure or a retention removed since.
         content_hash: The sum over its records, modulo 2**64.
         last_commit_at: When it last moved; None before its first advance.
     """
@@ -77,6 +77,10 @@ class PartitionOffsets:
             content_hash=(self.content_hash + advance.content_hash) % HASH_MODULUS,
             last_commit_at=at,
         )
+
+    def cleared(self, removal: PartitionRemoval) -> PartitionOffsets:
+        """Return the partition after all its rows were taken away."""
+        return replace(self, removed=self.removed + removal.removed_count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

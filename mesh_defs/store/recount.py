@@ -17,6 +17,7 @@ _LONG = 1_000
 """Spans up to here are spelt out together, 2,048 at a time in memory; longer ones are streamed one by one."""
 
 _ENTRIES = "mesh_entries"
+_CLEARED = "mesh_cleared"
 _GAPS = "mesh_gaps"
 _SPANS = "mesh_spans"
 
@@ -27,7 +28,7 @@ class Recount:
 
     Attributes:
         partitions: For each (epoch, partition): how many rows and dead letters, and the sum of the hashes of their
-            offsets. A key holds None where a row lacks the coordinate.
+            offsets from `Account.cleared` on. A key holds None where a row lacks the coordinate.
         entries: The first entry of each (epoch, partition) whose counts differ from the ledger's: its number, then
             the rows and the dead letters that are there.
     """
@@ -56,15 +57,20 @@ def recount(
         duckdb.Error: A table cannot be read.
     """
     claims = [
-        (a.epoch, a.partition, number, e.from_offset, e.row_count, e.dead_letter_count)
+        (a.epoch, a.partition, number, e.from_offset, a.rows_left(e), e.dead_letter_count)
         for a in accounts
         for number, e in enumerate(a.entries)
+        # A load of nothing begins where the next one does.
+        if e.from_offset < e.to_offset
     ]
     names = ("epoch", "partition", "number", "from_offset", "row_count", "dead_letter_count")
     con.register(_ENTRIES, _integers(names, claims))
+    cleared = [(a.epoch, a.partition, a.cleared) for a in accounts if a.cleared > a.start]
+    con.register(_CLEARED, _integers(("epoch", "partition", "cleared"), cleared))
     found = _found(domain, stream, tables)
     partitions = con.execute(
-        f"SELECT epoch, partition, count(*), sum(hash(o)) FROM ({found}) GROUP BY ALL"
+        f"SELECT epoch, partition, count(*), sum(hash(o)) FILTER (o >= coalesce(cleared, o)) "
+        f"FROM ({found}) LEFT JOIN {_CLEARED} USING (epoch, partition) GROUP BY ALL"
     ).fetchall()
     entries = con.execute(
         f"""
@@ -82,6 +88,7 @@ def recount(
         """
     ).fetchall()
     con.unregister(_ENTRIES)
+    con.unregister(_CLEARED)
     return Recount(
         partitions={(row[0], row[1]): (row[2], int(row[3] or 0)) for row in partitions},
         entries={(row[0], row[1]): (row[2], row[3], row[4]) for row in entries},
@@ -91,13 +98,16 @@ def recount(
 def expected_sums(
     con: duckdb.DuckDBPyConnection, accounts: Sequence[Account]
 ) -> Mapping[tuple[int, int], int]:
-    """Return, for each (epoch, partition), the sum of the hashes of the offsets that must be records."""
+    """Return, for each (epoch, partition), the sum of the hashes of the offsets that must be records.
+
+    Below `Account.cleared` it is not known which offsets are dead letters: those are left out.
+    """
     spans = [
         span
         for number, a in enumerate(accounts)
         for span in (
-            (number, a.start, a.next, 1),
-            *((number, g.from_offset, g.to_offset, -1) for g in a.gaps),
+            (number, a.cleared, a.next, 1),
+            *((number, max(a.cleared, g.from_offset), max(a.cleared, g.to_offset), -1) for g in a.gaps),
         )
     ]
     sums = [0] * len(accounts)
@@ -121,7 +131,7 @@ def first_fault(
 ) -> tuple[str, int | None, str] | None:
     """Search for the first duplicate, else stray, else hole; return invariant, offset and predicate."""
     found = (
-        f"SELECT o FROM ({_found(domain, account.stream, tables)}) "
+        f"SELECT o, good FROM ({_found(domain, account.stream, tables)}) "
         f"WHERE epoch = {account.epoch} AND partition = {account.partition}"
     )
     con.register(
@@ -129,17 +139,19 @@ def first_fault(
     )
     in_gap = f"EXISTS (FROM {_GAPS} WHERE o >= from_offset AND o < to_offset)"
     twice = _first(con, f"SELECT o FROM ({found}) GROUP BY o HAVING count(*) > 1 ORDER BY o LIMIT 1")
-    outside = f"o IS NULL OR o < {account.start} OR o >= {account.next}"
+    outside = f"o IS NULL OR o < {account.start} OR o >= {account.next} OR (good AND o < {account.cleared})"
     stray = _first(con, f"SELECT min(o) FROM ({found}) WHERE {outside} OR {in_gap}")
     hole = _first(
         con,
-        f"SELECT min(o) FROM (FROM range({account.start}, {account.next}) r(o) "
-        f"WHERE o NOT IN ({found}) AND NOT {in_gap})",
+        f"SELECT min(o) FROM (FROM range({account.cleared}, {account.next}) r(o) "
+        f"WHERE o NOT IN (SELECT o FROM ({found})) AND NOT {in_gap})",
     )
     after = None
     if hole is not None:
         starts = f"SELECT from_offset FROM {_GAPS} UNION ALL SELECT {account.next}"
-        after = _first(con, f"SELECT min(o) FROM ({found} UNION ALL {starts}) t(o) WHERE o > {hole}")
+        after = _first(
+            con, f"SELECT min(o) FROM (SELECT o FROM ({found}) UNION ALL {starts}) t(o) WHERE o > {hole}"
+        )
     con.unregister(_GAPS)
     if twice is not None:
         return UNIQUENESS, twice, f"holds offset {twice} more than once"

@@ -10,6 +10,7 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
+from mesh_defs.contract.arrow import DEAD_LETTERS
 from mesh_defs.model.records import Commit, Committed, OnStep, StagedFile, no_step
 from mesh_defs.store.commit import commit_batch
 from mesh_defs.store.engine import (
@@ -24,7 +25,7 @@ from mesh_defs.store.engine import (
 )
 from mesh_defs.store.errors import translated
 from mesh_defs.store.lane import current_snapshot
-from mesh_defs.store.layout import lay_out, parse_row, read_row
+from mesh_defs.store.layout import DEAD_LETTERS_TABLE, lay_out, parse_row, read_row
 from mesh_defs.store.lock import WriterLock
 from mesh_defs.store.offsets import StoreOffsets
 from mesh_defs.store.refresh import replace_rows
@@ -247,6 +248,8 @@ class DomainStore:
             self._create()
         attach_domain(self._con, self.domain, self.folder, read_only=False)
         self.offsets()
+        # A store of an earlier mesh lacks the columns that have come since.
+        self.ensure_table(DEAD_LETTERS_TABLE, DEAD_LETTERS)
 
     def _create(self) -> None:
         purpose = f"create the store of domain {self.domain}"

@@ -24,8 +24,9 @@ from mesh_defs.store.account import (
 from mesh_defs.store.engine import Attached
 from mesh_defs.store.errors import first_line, translated
 from mesh_defs.store.files import damaged_files
-from mesh_defs.store.layout import DEAD_LETTERS_TABLE, LEDGER, parse_row, read_row
+from mesh_defs.store.layout import DEAD_LETTERS_TABLE, LEDGER, LOADS_TABLE, parse_row, read_row
 from mesh_defs.store.ledger import read_entries
+from mesh_defs.store.loads import check_loads
 from mesh_defs.store.offsets import StoreOffsets, StreamOffsets
 from mesh_defs.store.recount import Recount, expected_sums, first_fault, recount
 from mesh_defs.store.schema import stored_columns
@@ -74,7 +75,7 @@ def _verify(
         )
     offsets = parse_row(domain, read_row(con, domain))
     entries = read_entries(con, domain, streams[0] if streams and len(streams) == 1 else None)
-    letters = damaged_files(con, domain, DEAD_LETTERS_TABLE, deep=deep)
+    shared = [s for t in (DEAD_LETTERS_TABLE, LOADS_TABLE) for s in damaged_files(con, domain, t, deep=deep)]
     for stream in sorted({e.stream for e in entries} | set(offsets.streams)):
         if streams is not None and stream not in streams:
             continue
@@ -84,10 +85,11 @@ def _verify(
             yield from check_claims(account)
         tables = offsets.tables(stream)
         damaged = [sentence for table in tables for sentence in damaged_files(con, domain, table, deep=deep)]
-        unreadable = (*damaged, *letters)
+        unreadable = (*damaged, *shared)
         yield from (_unreadable(stream, known, sentence) for sentence in unreadable)
         if not unreadable:
             yield from _check_rows(con, offsets, domain, stream, accounts)
+            yield from check_loads(con, domain, accounts)
 
 
 def _check_rows(
@@ -133,16 +135,16 @@ def _faults(account: Account, counts: Recount, expected: int) -> Iterator[tuple[
     """Yield invariant, offset and predicate of what differs; without an offset it has to be searched for."""
     key = (account.epoch, account.partition)
     records, total = counts.partitions.get(key, (0, 0))
-    # After a removal it is not known which offsets are left, only how many.
-    if records != account.records or (not account.removed and total != expected):
+    # After a removal of single rows it is not known which offsets are left, only how many.
+    if records != account.records or (account.tells_which and total != expected):
         text = f"holds {records} rows and dead letters where {account.records} are accounted for"
         yield COMPLETENESS, None, text
-    elif key in counts.entries and not account.removed:
+    elif key in counts.entries and account.tells_which:
         number, rows, dead = counts.entries[key]
         entry = account.entries[number]
         text = (
             f"holds {rows} rows and {dead} dead letters in [{entry.from_offset}, {entry.to_offset}), "
-            f"where the ledger has {entry.row_count} and {entry.dead_letter_count}"
+            f"where the ledger has {account.rows_left(entry)} and {entry.dead_letter_count}"
         )
         yield COMPLETENESS, entry.from_offset, text
 
