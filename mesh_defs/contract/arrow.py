@@ -30,14 +30,19 @@ PLATFORM_COLUMNS: tuple[pa.Field[Any], ...] = (
     pa.field("_unknown", pa.string()),
 )
 
+CHANGE_COLUMNS: tuple[pa.Field[Any], ...] = (
+    pa.field("_op", pa.string()),
+    pa.field("_source_position", pa.string()),
+    pa.field("_before", pa.string()),
+)
+"""What a table has besides where its stream holds change events (`envelope: debezium`)."""
+
 RAW_COLUMN = pa.field("_raw", pa.binary())
 
 FILE_COLUMNS: tuple[pa.Field[Any], ...] = (pa.field("_file", pa.string()), pa.field("_line", pa.int64()))
 """Where a row of data at rest stood."""
 
-RESERVED_COLUMNS = frozenset(
-    [f.name for f in (*PLATFORM_COLUMNS, *FILE_COLUMNS)] + ["_raw", "_op", "_before", "_source_position"]
-)
+RESERVED_COLUMNS = frozenset(f.name for f in (*PLATFORM_COLUMNS, *CHANGE_COLUMNS, RAW_COLUMN, *FILE_COLUMNS))
 
 RESERVED_TABLES = frozenset(["ledger", "dead_letters", "offsets", "loads"])
 
@@ -122,13 +127,15 @@ def arrow_field(column: Column) -> pa.Field[Any]:
     return pa.field(column.name, arrow_type(column.type))
 
 
+def platform_columns(contract: InputContract) -> tuple[pa.Field[Any], ...]:
+    """Return the platform's columns of the table of a stream, or of data at rest, in their stored order."""
+    changes = CHANGE_COLUMNS if contract.has_changes else ()
+    return (*PLATFORM_COLUMNS, *changes, *((RAW_COLUMN,) if contract.retain_raw else ()))
+
+
 def table_schema(contract: InputContract) -> pa.Schema:
     """Return the schema of the table of a stream, or of data at rest, in its stored order."""
-    fields: list[pa.Field[Any]] = [arrow_field(c) for c in contract.columns]
-    fields.extend(PLATFORM_COLUMNS)
-    if contract.retain_raw:
-        fields.append(RAW_COLUMN)
-    return pa.schema(fields)
+    return pa.schema([*map(arrow_field, contract.columns), *platform_columns(contract)])
 
 
 def product_schema(contract: ProductContract) -> pa.Schema:

@@ -181,6 +181,11 @@ class InputContract(ContractBase):
     on_unknown_field: OnUnknownField = OnUnknownField.KEEP
     retain_raw: bool = False
 
+    @property
+    def has_changes(self) -> bool:
+        """Whether the records are changes of rows, which the table tells of."""
+        return False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamContract(InputContract):
@@ -216,6 +221,11 @@ class StreamContract(InputContract):
     event_type_from: EventTypeFrom | None = None
     event_type: str | None = None
     part_of: str | None = None
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether the records are changes of rows, which the table tells of."""
+        return self.envelope is Envelope.DEBEZIUM
 
     @property
     def tables(self) -> tuple[StreamContract, ...]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from mesh_defs.contract.arrow import table_schema
 from mesh_defs.contract.contract import Envelope, OnUnknownField, StreamContract
 from mesh_defs.decode.columns.base import scattered
+from mesh_defs.decode.debezium import DebeziumJson
 from mesh_defs.decode.envelope.cloudevents import CloudEvents
 from mesh_defs.decode.envelope.opened import NoEnvelope, Opened, Opener
 from mesh_defs.decode.framing import Confluent, NoFraming
@@ -49,8 +50,6 @@ def decoder_for(contract: StreamContract, schemas: WriterSchemas | None = None) 
     Raises:
         ContractError: The contract asks for what is not supported.
     """
-    if contract.envelope is Envelope.DEBEZIUM:
-        raise _unsupported(contract, "the envelope debezium", "envelope: none or cloudevents")
     envelope = CloudEvents() if contract.envelope is Envelope.CLOUDEVENTS else NoEnvelope()
     if contract.event_type_from is None:
         return Decoder(contract, envelope, _codec(contract, schemas))
@@ -72,13 +71,17 @@ def _field_reader(
 def _codec(contract: StreamContract, schemas: WriterSchemas | None) -> PayloadCodec:
     match contract.format, contract.framing:
         case "json", "none":
-            return JsonCodec(contract)
+            return _json(contract)
         case "json", "confluent":
-            return FramedJson(JsonCodec(contract), schemas)
+            return FramedJson(_json(contract), schemas)
         case "json", framing:
             raise _unsupported(contract, f"framing {framing} of JSON", "framing: none or confluent")
         case format_, _:
             raise _unsupported(contract, f"format {format_}", "format: json")
+
+
+def _json(contract: StreamContract) -> PayloadCodec:
+    return DebeziumJson(contract) if contract.envelope is Envelope.DEBEZIUM else JsonCodec(contract)
 
 
 def _unsupported(contract: StreamContract, what: str, instead: str) -> ContractError:
@@ -169,6 +172,10 @@ def _rows(
     ids = None
     if payloads.schema_ids is not None:
         ids = _spread(payloads.schema_ids, positions, len(batch))
+    changes = None
+    if payloads.changes is not None:
+        told = {positions[i] if positions else i: change for i, change in payloads.changes.items()}
+        changes = [told.get(i) for i in (range(len(batch)) if kept is None else kept)]
     return Rows(
         topic=batch.topic,
         partition=batch.partition,
@@ -184,6 +191,7 @@ def _rows(
         if opened.times is None or kept is None
         else opened.times.take(pa.array(kept, pa.int64())),
         schema_ids=None if ids is None else _picked(ids, kept),
+        changes=changes,
     )
 
 

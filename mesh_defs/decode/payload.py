@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from mesh_defs.decode.changes import Change
 from mesh_defs.decode.columns.base import Array
 from mesh_defs.decode.refusal import Refusal
 from mesh_defs.model.records import Headers
@@ -23,6 +24,8 @@ class Payloads:
         unknown_fields: How many payloads carried each unknown field's path, refused ones included.
         schema_ids: The registry's number of each payload's schema, by the payload's position, None where its
             frame names none; or None where no frame does.
+        changes: By the payload's position, what it says of its change; or None where payloads are no change
+            events.
     """
 
     columns: list[Array] = field(default_factory=list)
@@ -30,9 +33,13 @@ class Payloads:
     unknown: dict[int, str] = field(default_factory=dict)
     unknown_fields: Counter[str] = field(default_factory=Counter)
     schema_ids: Sequence[int | None] | None = None
+    changes: dict[int, Change] | None = None
 
     def placed(
-        self, positions: Sequence[int], refused: dict[int, Refusal], schema_ids: Sequence[int | None]
+        self,
+        positions: Sequence[int],
+        refused: dict[int, Refusal],
+        schema_ids: Sequence[int | None] | None,
     ) -> Payloads:
         """Return the same, seen from a larger batch of which these payloads are a part.
 
@@ -47,6 +54,7 @@ class Payloads:
             unknown={positions[i]: text for i, text in self.unknown.items()},
             unknown_fields=self.unknown_fields,
             schema_ids=schema_ids,
+            changes=None if self.changes is None else {positions[i]: c for i, c in self.changes.items()},
         )
 
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from mesh_defs.contract.arrow import HEADERS, INSTANT
 from mesh_defs.contract.contract import COORDINATES, StreamContract
 from mesh_defs.contract.types import Kind
+from mesh_defs.decode.changes import Change, change_columns, change_times
 from mesh_defs.decode.columns.base import Array
 from mesh_defs.decode.columns.moments import FIRST_MICROSECOND, LAST_MICROSECOND
 from mesh_defs.model.errors import ContractError
@@ -36,6 +37,7 @@ class Rows:
         unknown: What the contract does not name, or None where nothing is left over in any row.
         times: The event times that the envelope tells, or None where it tells none.
         schema_ids: The registry's numbers of the payloads' schemas, or None where no frame names one.
+        changes: What change events say, None for a tombstone; or None where the stream holds no change events.
     """
 
     topic: str
@@ -50,6 +52,14 @@ class Rows:
     unknown: Sequence[str | None] | None = None
     times: Array | None = None
     schema_ids: Sequence[int | None] | None = None
+    changes: Sequence[Change | None] | None = None
+
+    @property
+    def without_columns(self) -> Sequence[bool] | None:
+        """Which rows say nothing of the contract's columns, or None where all do."""
+        if self.changes is None:
+            return self.tombstones
+        return [change is None or not change.has_image for change in self.changes]
 
 
 class PlatformColumns:
@@ -62,6 +72,7 @@ class PlatformColumns:
     def __init__(self, contract: StreamContract) -> None:
         names = [column.name for column in contract.columns]
         self._raw = contract.retain_raw
+        self._changes = contract.has_changes
         self._time = self._id = None
         if contract.event_time is not None:
             self._time = _position(contract, "eventTime", contract.event_time, names)
@@ -76,42 +87,45 @@ class PlatformColumns:
                 )
 
     def of(self, rows: Rows, *, epoch: int, ingested_at: int) -> list[Array]:
-        """Return the columns, in the order of `contract.arrow.PLATFORM_COLUMNS`, then `_raw` if retained."""
+        """Return the columns, in the order of `contract.arrow.platform_columns`."""
         count = len(rows.offsets)
         offsets = pa.array(rows.offsets, pa.int64())
         timestamps = timestamps_array(rows.timestamps)
         gone = None if rows.tombstones is None else pa.array(rows.tombstones, pa.bool_())
+        silent = None if rows.without_columns is None else pa.array(rows.without_columns, pa.bool_())
         found = [
             pa.repeat(pa.scalar(rows.partition, pa.int32()), count),
             offsets,
             timestamps,
             pa.array(rows.keys, pa.binary()),
             headers_array(rows.headers),
-            self._event_id(rows, offsets, gone),
-            self._event_time(rows, timestamps, gone),
+            self._event_id(rows, offsets, silent),
+            self._event_time(rows, timestamps, silent),
             pa.repeat(pa.scalar(epoch, pa.int32()), count),
             pa.nulls(count, pa.int32()) if rows.schema_ids is None else pa.array(rows.schema_ids, pa.int32()),
             pa.repeat(pa.scalar(ingested_at, INSTANT), count),
             pa.repeat(pa.scalar(value=False), count) if gone is None else gone,
             pa.nulls(count, pa.string()) if rows.unknown is None else pa.array(rows.unknown, pa.string()),
         ]
+        if self._changes:
+            found += change_columns(rows.changes or [None] * count)
         if self._raw:
             found.append(pa.array(rows.values, pa.binary()))
         return cast("list[Array]", found)
 
-    def _event_id(self, rows: Rows, offsets: Array, gone: Array | None) -> Array:
+    def _event_id(self, rows: Rows, offsets: Array, silent: Array | None) -> Array:
         if self._id is None:
             return _coordinates(rows, offsets)
         told = _text(rows.columns[self._id], self._id_kind)
-        return told if gone is None else pc.if_else(gone, _coordinates(rows, offsets), told)
+        return told if silent is None else pc.if_else(silent, _coordinates(rows, offsets), told)
 
-    def _event_time(self, rows: Rows, timestamps: Array, gone: Array | None) -> Array:
+    def _event_time(self, rows: Rows, timestamps: Array, silent: Array | None) -> Array:
         if self._time is None:
             return _default_time(rows, timestamps)
         told = rows.columns[self._time]
         if told.type != INSTANT:
             told = told.cast(pa.timestamp("us")).cast(INSTANT)
-        return told if gone is None else pc.if_else(gone, _default_time(rows, timestamps), told)
+        return told if silent is None else pc.if_else(silent, _default_time(rows, timestamps), told)
 
 
 def timestamps_array(milliseconds: Sequence[int]) -> Array:
@@ -142,9 +156,9 @@ def headers_array(headers: Sequence[Headers | None]) -> Array:
 
 
 def _default_time(rows: Rows, timestamps: Array) -> Array:
-    if rows.times is None:
-        return timestamps
-    return pc.coalesce(rows.times, timestamps)
+    if rows.changes is not None:
+        return pc.coalesce(change_times(rows.changes), timestamps)
+    return timestamps if rows.times is None else pc.coalesce(rows.times, timestamps)
 
 
 def _coordinates(rows: Rows, offsets: Array) -> Array:

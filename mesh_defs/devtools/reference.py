@@ -12,7 +12,7 @@ import pyarrow as pa
 import typer
 
 from mesh_defs.cli.main import app
-from mesh_defs.contract.arrow import FILE_COLUMNS, LOADS, PLATFORM_COLUMNS, RAW_COLUMN
+from mesh_defs.contract.arrow import CHANGE_COLUMNS, FILE_COLUMNS, LOADS, PLATFORM_COLUMNS, RAW_COLUMN
 from mesh_defs.contract.custom import KNOWN, Sort
 from mesh_defs.devtools.reference_words import COLUMNS, PROPERTIES, TABLES
 from mesh_defs.model.errors import MeshError
@@ -125,7 +125,8 @@ def _stored_schemas() -> dict[str, list[tuple[str, str]]]:
         tempfile.TemporaryDirectory(prefix="mesh-reference-") as folder,
         DomainStore.open(Path(folder) / "reference", "reference") as store,
     ):
-        store.ensure_table("stream", pa.schema([*PLATFORM_COLUMNS, RAW_COLUMN, *FILE_COLUMNS]))
+        columns = [*PLATFORM_COLUMNS, *CHANGE_COLUMNS, RAW_COLUMN, *FILE_COLUMNS]
+        store.ensure_table("stream", pa.schema(columns))
         store.ensure_table("loads", LOADS)
         return {
             table: [

@@ -37,13 +37,13 @@ PROPERTIES: Final[Mapping[str, PropertyWords]] = {
         "What an event means. A `state` needs a `primaryKey`, a `notification` a `reference`.",
     ),
     "envelope": _words(
-        "`none`, `cloudevents`, `debezium` (not built yet)",
+        "`none`, `cloudevents`, `debezium`",
         "`none`",
         "What the record's value is wrapped in.",
     ),
     "eventTime": _words(
         "a column",
-        "CloudEvents `time`, else the record's timestamp; at rest the file's",
+        "CloudEvents `time`, or when the source made the change, else the record's timestamp; at rest the file's",
         "When the event happened: `_event_time`.",
     ),
     "eventId": _words(
@@ -138,9 +138,10 @@ TABLES: Final[Mapping[str, tuple[str, str]]] = {
     "stream": (
         "A stream's table",
         (
-            "First the columns of the contract, then these. `_raw` is there only with `retainRaw: true`, `_file` and "
-            "`_line` only for data at rest. There `_partition` is 0, `_offset` counts the records of all loads, "
-            "`_timestamp` is the file's time of change, and `_key`, `_headers` and `_schema_id` are null."
+            "First the columns of the contract, then these. `_op`, `_source_position` and `_before` are there only "
+            "with `envelope: debezium`, `_raw` only with `retainRaw: true`, `_file` and `_line` only for data at rest. "
+            "There `_partition` is 0, `_offset` counts the records of all loads, `_timestamp` is the file's time of "
+            "change, and `_key`, `_headers` and `_schema_id` are null."
         ),
     ),
     "dead_letters": (
@@ -177,10 +178,16 @@ COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
     "stream": _COORDINATES
     | {
         "_event_id": "The column that `eventId` names as text, or `topic/partition/offset`.",
-        "_event_time": "The column that `eventTime` names, else the CloudEvents `time`, else the record's timestamp.",
+        "_event_time": "The column that `eventTime` names, else the CloudEvents `time` or when the source made the "
+        "change, else the record's timestamp.",
         "_schema_id": "Of the schema that wrote the record; null for JSON.",
         "_tombstone": "True where the value was null: the contract's columns are null then.",
         "_unknown": "JSON of the fields that the contract does not name; null where there is none.",
+        "_op": "What the change did: `c` created, `u` updated, `d` deleted, `r` read by a snapshot, `t` truncated the "
+        "table, `m` a logical message; null for a tombstone.",
+        "_source_position": "Where the change stands in its source: a text that "
+        "[sorts](../how-to/change-data.md#the-order-of-changes) as the changes were made; null where none is told.",
+        "_before": "JSON of the row before the change, as far as the source tells it; null where it does not.",
         "_raw": "The value's bytes.",
     },
     "dead_letters": _COORDINATES

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
-from mesh_defs.contract.arrow import PLATFORM_COLUMNS, RAW_COLUMN, arrow_type
+from mesh_defs.contract.arrow import arrow_type, platform_columns
 from mesh_defs.contract.contract import ContractBase, Domain, StreamContract
 from mesh_defs.contract.types import Column
 from mesh_defs.store.schema import sql_type
@@ -26,6 +26,9 @@ PLATFORM_DESCRIPTIONS: Mapping[str, str] = {
     "_ingested_at": "When the pass that stored the row began its batch.",
     "_tombstone": "Whether the record has no value.",
     "_unknown": "The fields that the contract does not name, as JSON.",
+    "_op": "What the change did: `c` created, `u` updated, `d` deleted, `r` read, `t` truncated, `m` a message.",
+    "_source_position": "Where the change stands in its source; such texts sort as the changes were made.",
+    "_before": "The row before the change, as JSON.",
     "_raw": "The value's bytes.",
 }
 
@@ -72,10 +75,9 @@ def table_schema(contract: ContractBase) -> dg.TableSchema:
     """Return the columns that SQL sees, with what the contract promises of them."""
     columns = [_column(c) for c in contract.columns]
     if isinstance(contract, StreamContract):
-        platform = (*PLATFORM_COLUMNS, *((RAW_COLUMN,) if contract.retain_raw else ()))
         columns += [
             dg.TableColumn(f.name, sql_type(f.type), description=PLATFORM_DESCRIPTIONS[f.name])
-            for f in platform
+            for f in platform_columns(contract)
         ]
     return dg.TableSchema(columns=columns)
 

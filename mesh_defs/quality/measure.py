@@ -14,6 +14,7 @@ from mesh_defs.contract.metrics import NUMERIC, Metric
 from mesh_defs.contract.quality import QualityRule
 from mesh_defs.store.engine import quote
 
+_CHANGED: Final = "_op IN ('c', 'u', 'r')"
 _PLACES: Final = ("table", "column")
 NO_SELECT: Final = "the query is not one SELECT"
 NO_NUMBER: Final = "the query returns something else than one number"
@@ -53,8 +54,9 @@ def measure(
 ) -> tuple[Measure, ...]:
     """Measure rules of one table.
 
-    Rows of tombstones are left out: they have no values. Null is neither valid nor invalid. `duplicateValues` counts
-    the rows beyond the first of each value. A rule that fails to be measured is told and spoils no other.
+    Rows of tombstones, and of changes that leave no row, are left out: they have no values. Null is neither valid nor
+    invalid. `duplicateValues` counts the rows beyond the first of each value. A rule that fails to be measured is told
+    and spoils no other.
 
     Args:
         con: A connection that has the domain attached under its name.
@@ -103,7 +105,9 @@ def _scan(
 def scan(contract: ContractBase, rules: Sequence[QualityRule]) -> tuple[str, list[Any]]:
     """Return the statement that counts the rows and what each rule counts, with its parameters."""
     terms = [_term(rule) for rule in rules]
-    where = " WHERE NOT _tombstone" if isinstance(contract, StreamContract) else ""
+    where = ""
+    if isinstance(contract, StreamContract):
+        where = f" WHERE {_CHANGED if contract.has_changes else 'NOT _tombstone'}"
     select = ", ".join(["count(*)", *(t.sql for t in terms)])
     sql = f"SELECT {select} FROM {_table(contract)}{where}"  # noqa: S608 - quoted names and parameters
     return sql, [p for t in terms for p in t.parameters]

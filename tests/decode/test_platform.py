@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from mesh_defs.contract.arrow import table_schema
-from mesh_defs.contract.contract import Envelope
 from mesh_defs.contract.types import Kind, TimeEncoding
 from mesh_defs.decode import decoder_for
 from mesh_defs.model.errors import ContractError
@@ -155,7 +154,6 @@ def test_an_impossible_timestamp_is_a_dead_letter(timestamp: int) -> None:
     [
         ({"format": "protobuf"}, "format protobuf"),
         ({"framing": "single_object"}, "framing single_object"),
-        ({"envelope": Envelope.DEBEZIUM}, "envelope debezium"),
         ({"event_id": "nothing"}, "eventId names nothing"),
         ({"event_time": "nothing"}, "eventTime names nothing"),
         ({"event_id": "doc"}, "nested values"),

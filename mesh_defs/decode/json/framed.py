@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from mesh_defs.decode.framing import Confluent, Frame
 from mesh_defs.decode.framing.writers import writer_of
-from mesh_defs.decode.json.codec import JsonCodec
-from mesh_defs.decode.payload import Payloads
+from mesh_defs.decode.payload import PayloadCodec, Payloads
 from mesh_defs.decode.refusal import Refusal
 from mesh_defs.decode.schemas import WriterSchemas
 from mesh_defs.model.records import Headers
@@ -24,7 +23,7 @@ class FramedJson:
         schemas: The registry, or None.
     """
 
-    def __init__(self, codec: JsonCodec, schemas: WriterSchemas | None) -> None:
+    def __init__(self, codec: PayloadCodec, schemas: WriterSchemas | None) -> None:
         self._codec = codec
         self._schemas = schemas
         self._framing = Confluent()
