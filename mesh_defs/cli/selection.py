@@ -88,6 +88,8 @@ def _chosen(
         domain_name, _, member = name.partition(".")
         domain = domains.get(domain_name)
         known = [m.name for m in members(domain)] if domain else []
+        table = domain.table(member) if domain and member not in known else None
+        member = table.stream_name if table is not None else member
         if domain is None or (member and member not in known):
             options = known if domain else sorted(domains)
             raise ConfigError(

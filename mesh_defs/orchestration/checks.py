@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+
 import dagster as dg
 
 from mesh_defs.contract.contract import Domain
@@ -32,14 +34,19 @@ def check_specs(key: dg.AssetKey) -> tuple[dg.AssetCheckSpec, ...]:
     )
 
 
-def ledger_result(project: Project, domain: Domain, stream: str, key: dg.AssetKey) -> dg.AssetCheckResult:
-    """Recount a stream's tables against its ledger."""
+def ledger_results(
+    project: Project, domain: Domain, stream: str, keys: Collection[dg.AssetKey]
+) -> Iterator[dg.AssetCheckResult]:
+    """Recount a stream's tables against its ledger, once, and yield the verdict for each of these tables."""
+    if not keys:
+        return
     try:
         with DomainStore.open(project.data_folder(domain.name), domain.name, read_only=True) as store:
             messages = [v.message for v in verify_store(store, [stream])]
     except MeshError as error:
         messages = [str(error)]
-    return _result(key, LEDGER_CHECK, messages, "every offset is accounted for, once")
+    for key in keys:
+        yield _result(key, LEDGER_CHECK, messages, "every offset is accounted for, once")
 
 
 def moving_result(report: StreamReport, key: dg.AssetKey) -> dg.AssetCheckResult:

@@ -17,7 +17,7 @@ _SHOWN_PARTITIONS = 64
 
 
 def stream_metadata(report: StreamReport, stored: StreamOffsets | None) -> Metadata:
-    """Return what a pass did to a stream, and how much the store now holds of it."""
+    """Return what a pass did to a stream of one table, and how much the store now holds of it."""
     parts = report.partitions
     partitions = stored.partitions.values() if stored else ()
     found: Metadata = {
@@ -39,6 +39,23 @@ def stream_metadata(report: StreamReport, stored: StreamOffsets | None) -> Metad
     if report.errors:
         found["stopped"] = dg.MetadataValue.text("\n".join(map(str, report.errors)))
     return found
+
+
+def type_metadata(report: StreamReport, stored: StreamOffsets | None, table: str, total: int) -> Metadata:
+    """Return what a pass did to the table of one event type; offsets and dead letters are its whole stream's.
+
+    Args:
+        report: Of the stream.
+        stored: What the store answers for.
+        table: Its name.
+        total: The table's rows now.
+    """
+    rows = dict(report.tables).get(table, 0)
+    return stream_metadata(report, stored) | {
+        "dagster/row_count": dg.MetadataValue.int(total),
+        "rows": dg.MetadataValue.int(rows),
+        "stream": dg.MetadataValue.text(f"{report.domain}.{report.stream}"),
+    }
 
 
 def topic_metadata(report: StreamReport) -> Metadata:

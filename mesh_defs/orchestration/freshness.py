@@ -114,7 +114,7 @@ def domain_freshness(
     Raises:
         StoreError: The store cannot be read.
     """
-    promised = [c for c in (*domain.streams, *domain.products) if freshness_limit(c) is not None]
+    promised = [c for c in domain.tables if freshness_limit(c) is not None]
     folder = project.data_folder(domain.name)
     if not promised:
         return
@@ -161,11 +161,11 @@ def report_freshness(instance: dg.DagsterInstance, found: Freshness, now: dt.dat
 
 
 def _moved_at(contract: ContractBase, offsets: StoreOffsets) -> dt.datetime | None:
-    """Return when a stream last committed, or a product was last computed."""
+    """Return when a table's stream last committed, or a product was last computed."""
     refresh = offsets.refreshed.get(contract.name)
     if refresh is not None:
         return refresh.at
-    stream = offsets.streams.get(contract.name)
+    stream = offsets.streams.get(contract.stream_name)
     moments = [p.last_commit_at for p in stream.partitions.values() if p.last_commit_at] if stream else []
     return max(moments, default=None)
 

@@ -2,19 +2,27 @@
 
 # No `from __future__ import annotations` here: Dagster reads the annotation of `context` at definition.
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import dagster as dg
 
 from mesh_defs.contract.contract import Domain, StreamContract
 from mesh_defs.contract.project import Project
-from mesh_defs.ingest import PassReport, Progress, StreamReport, run_pass
+from mesh_defs.ingest import Progress, StreamReport, run_pass
 from mesh_defs.model.errors import MeshError
-from mesh_defs.orchestration.checks import check_specs, ledger_result, moving_result
+from mesh_defs.orchestration.checks import check_specs, ledger_results, moving_result
 from mesh_defs.orchestration.describe import contract_metadata, description, owners, tags
-from mesh_defs.orchestration.evidence import stream_metadata, topic_metadata
+from mesh_defs.orchestration.evidence import stream_metadata, topic_metadata, type_metadata
 from mesh_defs.orchestration.freshness import freshness_policy, freshness_result, freshness_spec
-from mesh_defs.orchestration.keys import FRESHNESS_CHECK, LEDGER_CHECK, MOVING_CHECK, table_key, topic_key
+from mesh_defs.orchestration.keys import (
+    FRESHNESS_CHECK,
+    LEDGER_CHECK,
+    MOVING_CHECK,
+    table_key,
+    table_keys,
+    topic_key,
+)
 from mesh_defs.orchestration.quality import quality_results, quality_specs
 from mesh_defs.store import DomainStore, StoreOffsets
 
@@ -44,7 +52,7 @@ def topic_specs(domain: Domain) -> tuple[dg.AssetSpec, ...]:
 
 
 def table_spec(domain: Domain, contract: StreamContract) -> dg.AssetSpec:
-    """Return the asset of a stream's events table."""
+    """Return the asset of an events table: of a stream, or of one event type."""
     return dg.AssetSpec(
         table_key(domain.name, contract.name),
         deps=[topic_key(domain.name, contract.topic)],
@@ -59,24 +67,29 @@ def table_spec(domain: Domain, contract: StreamContract) -> dg.AssetSpec:
 
 
 def ingest_assets(project: Project, domain: Domain) -> dg.AssetsDefinition:
-    """Return the event tables of a domain as one asset definition, of which a run may select any part."""
-    keys = {s.name: table_key(domain.name, s.name) for s in domain.streams}
+    """Return the event tables of a domain as one asset definition, of which a run may select any part.
+
+    A stream is read whole: where a run selects one of several event types, the tables of the others move too.
+    """
+    keys = table_keys(domain)
+    tables = [table for stream in domain.streams for table in stream.tables]
 
     @dg.multi_asset(
         name=f"{domain.name}__ingest",
-        specs=[table_spec(domain, s) for s in domain.streams],
-        check_specs=[spec for s in domain.streams for spec in _all_specs(s, keys[s.name])],
+        specs=[table_spec(domain, t) for t in tables],
+        check_specs=[spec for t in tables for spec in _all_specs(t, table_key(domain.name, t.name))],
         can_subset=True,
         description="One bounded pass: reads every selected stream up to its last stable offsets and commits.",
     )
     def ingest(context: dg.AssetExecutionContext) -> Iterator[PassEvent]:
-        chosen = [name for name, key in keys.items() if key in context.selected_asset_keys]
+        chosen = [name for name, own in keys.items() if not context.selected_asset_keys.isdisjoint(own)]
         try:
             report = run_pass(project, domain, chosen, on_progress=_progress_log(context))
-            stored = _stored(project, domain)
+            pass_ = _Pass(project=project, domain=domain, stored=_stored(project, domain))
         except MeshError as error:
             raise _failure([error]) from error
-        yield from _told(context, project, domain, report, stored)
+        for stream in report.streams:
+            yield from _told(context, pass_, stream)
         errors = [error for stream in report.failed for error in stream.errors]
         if errors:
             raise _failure(errors)
@@ -88,42 +101,75 @@ def _all_specs(contract: StreamContract, key: dg.AssetKey) -> tuple[dg.AssetChec
     return (*check_specs(key), *freshness_spec(contract, key), *quality_specs(contract, key))
 
 
-def _told(
-    context: dg.AssetExecutionContext,
-    project: Project,
-    domain: Domain,
-    report: PassReport,
-    stored: StoreOffsets,
-) -> Iterator[PassEvent]:
-    """Yield what became of each stream; what a stopped stream committed before is a materialisation too."""
-    for stream in report.streams:
-        _report_topic(context, domain, stream)
-        key = table_key(domain.name, stream.stream)
-        if not stream.errors or stream.snapshot is not None:
-            metadata = stream_metadata(stream, stored.streams.get(stream.stream))
-            yield dg.MaterializeResult(asset_key=key, metadata=metadata)
-        wanted = {c.name for c in context.selected_asset_check_keys if c.asset_key == key}
-        if LEDGER_CHECK in wanted:
-            yield ledger_result(project, domain, stream.stream, key)
-        if MOVING_CHECK in wanted:
-            yield moving_result(stream, key)
-        contract = domain.stream(stream.stream)
-        if FRESHNESS_CHECK in wanted and contract is not None:
-            found = freshness_result(contract, key, stored, dt.datetime.now(dt.UTC))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pass:
+    """A pass that is over, and what the store holds since."""
+
+    project: Project
+    domain: Domain
+    stored: StoreOffsets
+
+
+def _told(context: dg.AssetExecutionContext, pass_: _Pass, report: StreamReport) -> Iterator[PassEvent]:
+    """Yield what became of a stream; what a stopped one committed before is a materialisation too."""
+    project, domain = pass_.project, pass_.domain
+    contract = domain.stream(report.stream)
+    if contract is None:
+        return
+    _report_topic(context, contract, report)
+    keys = {table_key(domain.name, table.name): table for table in contract.tables}
+    yield from _moved(context, pass_, report, keys)
+    checks = context.selected_asset_check_keys
+    wanted = {key: {c.name for c in checks if c.asset_key == key} for key in keys}
+    rows = dict(report.tables)
+    # Products wait for the verdict on every input that moved, also where the run did not select it.
+    others = {k for k, t in keys.items() if k not in context.selected_asset_keys and rows.get(t.name)}
+    judged = [key for key in keys if LEDGER_CHECK in wanted[key] or key in others]
+    yield from ledger_results(project, domain, report.stream, judged)
+    for key, table in keys.items():
+        if MOVING_CHECK in wanted[key]:
+            yield moving_result(report, key)
+        if FRESHNESS_CHECK in wanted[key]:
+            found = freshness_result(table, key, pass_.stored, dt.datetime.now(dt.UTC))
             if found is not None:
                 yield found
-        if contract is not None:
-            yield from quality_results(project, domain, contract, key, wanted)
+        yield from quality_results(project, domain, table, key, wanted[key])
 
 
-def _report_topic(context: dg.AssetExecutionContext, domain: Domain, stream: StreamReport) -> None:
+def _moved(
+    context: dg.AssetExecutionContext,
+    pass_: _Pass,
+    report: StreamReport,
+    keys: Mapping[dg.AssetKey, StreamContract],
+) -> Iterator[PassEvent]:
+    """Yield the materialisation of each selected table; those of the same stream that moved too are told apart."""
+    if report.errors and report.snapshot is None:
+        return
+    stored = pass_.stored.streams.get(report.stream)
+    for key, table in keys.items():
+        metadata = stream_metadata(report, stored)
+        if table.part_of is not None:
+            metadata = type_metadata(report, stored, table.name, _row_count(pass_, table.name))
+        if key in context.selected_asset_keys:
+            yield dg.MaterializeResult(asset_key=key, metadata=metadata)
+        elif dict(report.tables).get(table.name):
+            event = dg.AssetMaterialization(asset_key=key, metadata=metadata)
+            context.instance.report_runless_asset_event(event)
+
+
+def _row_count(pass_: _Pass, table: str) -> int:
+    folder = pass_.project.data_folder(pass_.domain.name)
+    with DomainStore.open(folder, pass_.domain.name, read_only=True) as store:
+        return store.row_count(table)
+
+
+def _report_topic(context: dg.AssetExecutionContext, contract: StreamContract, stream: StreamReport) -> None:
     """Tell that the topic moved, if it did: without a run, for no run of the mesh fills a topic."""
-    contract = domain.stream(stream.stream)
-    if contract is None or all(p.end_offset <= p.from_offset for p in stream.partitions):
+    if all(p.end_offset <= p.from_offset for p in stream.partitions):
         return
     context.instance.report_runless_asset_event(
         dg.AssetMaterialization(
-            asset_key=topic_key(domain.name, contract.topic), metadata=topic_metadata(stream)
+            asset_key=topic_key(contract.domain, contract.topic), metadata=topic_metadata(stream)
         )
     )
 

@@ -7,6 +7,7 @@ import re
 
 import dagster as dg
 
+from mesh_defs.contract.contract import Domain
 from mesh_defs.model.errors import ConfigError
 
 TOPIC = "topic"
@@ -42,6 +43,11 @@ def table_key(domain: str, name: str) -> dg.AssetKey:
                 do="begin with a lower-case letter and use at most 63 lower-case letters, digits and underscores",
             )
     return dg.AssetKey([domain, name])
+
+
+def table_keys(domain: Domain) -> dict[str, tuple[dg.AssetKey, ...]]:
+    """Return, for each stream of a domain, the keys of the tables that it fills: one an event type."""
+    return {s.name: tuple(table_key(domain.name, t.name) for t in s.tables) for s in domain.streams}
 
 
 def topic_key(domain: str, topic: str) -> dg.AssetKey:

@@ -111,7 +111,7 @@ def _first_seen(view: View, cursor: str | None, now: dt.datetime) -> dict[str, d
     promised = (
         contract.full_name
         for domain in view.domains.values()
-        for contract in (*domain.streams, *domain.products)
+        for contract in domain.tables
         if freshness_limit(contract) is not None
     )
     return {name: before.get(name, now) for name in promised}

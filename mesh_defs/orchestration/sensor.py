@@ -12,7 +12,7 @@ from mesh_defs.model.errors import BrokerUnavailableError
 from mesh_defs.orchestration.asking import ATTEMPTS, LastRun, decide
 from mesh_defs.orchestration.automation import INTERVAL_SECONDS
 from mesh_defs.orchestration.dead_runs import runs_under_way
-from mesh_defs.orchestration.keys import DOMAIN_TAG, asked_tag, attempt_tag, table_key
+from mesh_defs.orchestration.keys import DOMAIN_TAG, asked_tag, attempt_tag, table_keys
 
 BROKER_SECONDS = 10.0
 """How long a tick waits for a cluster. Dagster gives up a tick, with all that it found, after 60 s."""
@@ -36,11 +36,11 @@ def ingest_sensor(project: Project, domain: Domain) -> dg.SensorDefinition:
     It holds no progress: neither a run key (a failed run would burn it) nor a cursor. What was asked for stands in
     the tags of the runs, what was done in the store.
     """
-    keys = {s.name: table_key(domain.name, s.name) for s in domain.streams}
+    keys = table_keys(domain)
 
     @dg.sensor(
         name=f"{domain.name}__ingest",
-        asset_selection=dg.AssetSelection.assets(*keys.values()),
+        asset_selection=dg.AssetSelection.assets(*(key for tables in keys.values() for key in tables)),
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Asks for one run for all streams whose topic has offsets that the store does not answer for.",
@@ -73,7 +73,8 @@ def ask(instance: dg.DagsterInstance, project: Project, domain: Domain) -> dg.Ru
     tags = {DOMAIN_TAG: domain.name, NO_RETRY_TAG: "0"}
     for more in decision.tags.values():
         tags |= more
-    return dg.RunRequest(asset_selection=[table_key(domain.name, s) for s in decision.tags], tags=tags)
+    keys = table_keys(domain)
+    return dg.RunRequest(asset_selection=[key for s in decision.tags for key in keys[s]], tags=tags)
 
 
 def _under_way(instance: dg.DagsterInstance, domain: str) -> dg.DagsterRun | None:

@@ -55,9 +55,8 @@ class Neighbours:
         if domain is None:
             return (table_key(domain_name, name),)
         if name in RESERVED_TABLES:
-            return tuple(table_key(domain_name, s.name) for s in domain.streams)
-        declared = domain.stream(name) or domain.product(name)
-        return (table_key(domain_name, name),) if declared else ()
+            return tuple(table_key(domain_name, t.name) for s in domain.streams for t in s.tables)
+        return (table_key(domain_name, name),) if domain.table(name) else ()
 
     def known(self, table: str) -> str:
         """Return a clause that helps with a table that nobody declares."""
@@ -65,7 +64,7 @@ class Neighbours:
         if domain_name not in self._names:
             return did_you_mean(domain_name, self._names)
         domain = self.get(domain_name)
-        tables = [t.name for t in (*domain.streams, *domain.products)] if domain else []
+        tables = [t.name for t in domain.tables] if domain else []
         return did_you_mean(name, tables) if tables else f"{domain_name} declares nothing"
 
     def products(self, start: Domain) -> Iterator[ProductContract]:

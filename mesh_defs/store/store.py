@@ -29,7 +29,7 @@ from mesh_defs.store.layout import DEAD_LETTERS_TABLE, lay_out, parse_row, read_
 from mesh_defs.store.lock import WriterLock
 from mesh_defs.store.offsets import StoreOffsets
 from mesh_defs.store.refresh import replace_rows
-from mesh_defs.store.schema import alter_statements, create_statement, stored_columns
+from mesh_defs.store.schema import alter_statements, create_statement, stored_columns, table_name
 from mesh_defs.store.staging import StagedWriter, sync
 
 DEFAULT_LOCK_TIMEOUT_S = 60.0
@@ -139,6 +139,16 @@ class DomainStore:
                 "SELECT table_name FROM duckdb_tables() WHERE database_name = ? ORDER BY 1", [self.domain]
             ).fetchall()
         return tuple(row[0] for row in rows)
+
+    def row_count(self, table: str) -> int:
+        """Return how many rows a table holds, tombstones among them.
+
+        Raises:
+            StoreError: There is no such table, or the catalog cannot be read.
+        """
+        with translated(f"count the rows of {self.domain}.{table}"):
+            row = self._con.execute(f"SELECT count(*) FROM {table_name(self.domain, table)}").fetchone()
+        return int(row[0]) if row else 0
 
     def ensure_table(self, name: str, schema: pa.Schema) -> None:
         """Bring a table to a schema: create it, add new columns, or do nothing at all.
