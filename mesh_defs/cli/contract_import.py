@@ -8,10 +8,13 @@ from typing import Annotated, Final
 
 import typer
 
+from mesh_defs.broker.registry import AVRO, registry_for, texts_of
 from mesh_defs.cli.app import JsonOption, print_json, print_table, project_of, say
 from mesh_defs.contract.avro.draft import Wanted, draft_contract
 from mesh_defs.contract.avro.files import import_paths, write_import
+from mesh_defs.contract.avro.inline import inlined
 from mesh_defs.contract.avro.schema import read_schema
+from mesh_defs.contract.avro.types import AvroSchema
 from mesh_defs.contract.avsc import read_avsc
 from mesh_defs.contract.contract import Envelope, EventKind
 from mesh_defs.contract.custom import Framing
@@ -79,8 +82,8 @@ def import_(
     )
     folder = _domain_folder(project, wanted)
     import_paths(folder, wanted)
-    text = _text(project, schema)
-    draft = draft_contract(read_schema(text, schema), wanted)
+    text, types = _schema(project, schema)
+    draft = draft_contract(types, wanted)
     paths = write_import(folder, wanted, draft, text)
     for note in draft.notes:
         say(f"note: {note}")
@@ -101,6 +104,19 @@ def _domain_folder(project: Project, wanted: Wanted) -> Path:
     return project.root / DOMAINS / wanted.domain
 
 
-def _text(project: Project, schema: str) -> str:
-    del project
-    return read_avsc(Path(schema))
+def _schema(project: Project, schema: str) -> tuple[str, AvroSchema]:
+    """Return the text that will stand beside the contract, and what it says."""
+    if not schema.startswith(_REGISTRY):
+        text = read_avsc(Path(schema))
+        return text, read_schema(text, Path(schema))
+    subject = schema.removeprefix(_REGISTRY)
+    with registry_for(project.config) as registry:
+        found = registry.version(subject).schema
+    if found.schema_type != AVRO:
+        raise ConfigError(
+            cannot=f"import {schema}",
+            why=f"its schema is {found.schema_type}, not Avro",
+            do="name the subject of an Avro schema",
+        )
+    source, references = f"{subject} of the registry", texts_of(found.references)
+    return inlined(found.text, references), read_schema(found.text, source, references)

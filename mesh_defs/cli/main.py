@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "broker": "broker:app",
     "topics": "topics:app",
     "contract": "contract:app",
+    "registry": "registry:app",
     "ingest": "ingest:ingest",
     "build": "build:build",
     "status": "status:status",

@@ -65,8 +65,8 @@ def _of_project(project: Project) -> Iterator[Attempt]:
     yield "contracts", lambda: _contracts(project)
     for server, host in _connections(project):
         yield f"broker {server}", partial(services.broker, config, server, host)
-    for name, registry in config.registries.items():
-        yield f"registry {name}", partial(services.registry, name, registry)
+    for name in config.registries:
+        yield f"registry {name}", partial(services.registry, name, config)
     if not config.registries:
         yield "registry", lambda: ok("registry", "not used: mesh.toml names none")
     for name in project.domain_names():

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import time
 from typing import Final
 from urllib.parse import urlsplit
 
 from mesh_defs.broker import Broker, LocalKafka, connection_for
+from mesh_defs.broker.registry import registry_for
 from mesh_defs.doctor.verdict import Verdict, failed, ok, warning
-from mesh_defs.model.config import MAIN, MeshConfig, RegistryConfig
+from mesh_defs.model.config import MAIN, MeshConfig
 from mesh_defs.supervisor.graphql import daemon_beats, web_server_answers
 from mesh_defs.supervisor.state import RunState
 
@@ -34,26 +34,20 @@ def broker(config: MeshConfig, server: str, host: str | None) -> Verdict:
         return ok(part, f"the cluster {opened.cluster_id()} answers at {address}")
 
 
-def registry(name: str, config: RegistryConfig) -> Verdict:
-    """Ask a schema registry whether it is there; a folder of schemas must be one."""
+def registry(name: str, config: MeshConfig) -> Verdict:
+    """Ask a schema registry for its subjects; a folder of schemas is checked wholly.
+
+    Raises:
+        RegistryError: It does not answer, or refuses.
+        ConfigError: Its options cannot be used.
+    """
     part = f"registry {name}"
-    if config.directory is not None:
-        if config.directory.is_dir():
-            return ok(part, f"the folder {config.directory}")
-        return failed(part, f"{config.directory} is no folder", f"mend [registry.{name}] in mesh.toml")
-    url = urlsplit(config.url or "")
-    place = url.hostname or ""
-    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    try:
-        connection = kind(place, url.port, timeout=_SECONDS)
-        connection.request("GET", f"{url.path.rstrip('/')}/subjects")
-        status = connection.getresponse().status
-        connection.close()
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        return failed(
-            part, f"{place} does not answer ({type(error).__name__})", f"mend [registry.{name}] in mesh.toml"
-        )
-    return ok(part, f"{place} answers (HTTP {status})")
+    with registry_for(config, name, patient=False) as opened:
+        subjects = len(opened.subjects())
+        problems = opened.problems()
+    if problems:
+        return failed(part, problems[0], "`mesh registry check` shows all that is wrong in it")
+    return ok(part, f"{subjects} subjects in {opened.place}")
 
 
 def daemon(run: RunState | None) -> Verdict:

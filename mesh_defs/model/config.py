@@ -12,6 +12,7 @@ from typing import Final
 
 from mesh_defs.model.config_reader import ConfigReader
 from mesh_defs.model.errors import ConfigError
+from mesh_defs.model.registry_config import RegistryConfig, read_registry
 
 CONFIG_FILE: Final = "mesh.toml"
 BOOTSTRAP_VARIABLE: Final = "MESH_BOOTSTRAP_SERVERS"
@@ -39,19 +40,6 @@ class ProcessConfig:
     name: str
     command: tuple[str, ...] = field(repr=False)
     written: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistryConfig:
-    """A schema registry: exactly one of the two is given.
-
-    Attributes:
-        url: The address of a registry that speaks Confluent's protocol.
-        directory: A folder of schemas with their ids, absolute.
-    """
-
-    url: str | None = field(default=None, repr=False)
-    directory: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,11 +162,8 @@ def _kafka(
 def _registries(
     reader: ConfigReader, document: Mapping[str, object], override: str | None
 ) -> dict[str, RegistryConfig]:
-    registries: dict[str, RegistryConfig] = {}
-    for name in reader.names(document, "registry"):
-        if not (override and name == MAIN):
-            url, directory = reader.registry(document, name)
-            registries[name] = RegistryConfig(url=url, directory=directory)
+    names = [name for name in reader.names(document, "registry") if not (override and name == MAIN)]
+    registries = {name: read_registry(reader, document, name) for name in names}
     if override:
         registries[MAIN] = RegistryConfig(url=override)
     return registries
@@ -192,6 +177,7 @@ def _shown_table(table: Mapping[str, str]) -> dict[str, str]:
 
 
 def _shown_registry(entry: RegistryConfig) -> dict[str, str]:
-    if entry.url is not None:
-        return {"url": _USER_INFO.sub(f"{HIDDEN}@", entry.url)}
-    return {"directory": str(entry.directory)}
+    if entry.directory is not None:
+        return {"directory": str(entry.directory), "compatibility": entry.compatibility}
+    options = {name: str(value) for name, value in entry.options.items()}
+    return _shown_table({"url": entry.url or "", **options})

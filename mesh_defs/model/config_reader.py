@@ -87,7 +87,7 @@ class ConfigReader:
         """Return the librdkafka properties of ``[kafka.NAME]``; unquoted dotted keys are understood too."""
         path = f"kafka.{name}"
         properties: dict[str, str] = {}
-        for key, value in _flat(self.table(self.table(document, "kafka", ()), path, ())):
+        for key, value in flat(self.table(self.table(document, "kafka", ()), path, ())):
             if isinstance(value, bool):
                 properties[key] = "true" if value else "false"
             elif isinstance(value, str | int | float):
@@ -97,17 +97,6 @@ class ConfigReader:
         if not any(key in properties for key in _BOOTSTRAP):
             self.problems.append(f"[{path}] lacks the key 'bootstrap.servers'")
         return properties
-
-    def registry(self, document: Mapping[str, object], name: str) -> tuple[str | None, Path | None]:
-        """Return address and folder of ``[registry.NAME]``: exactly one of them."""
-        path = f"registry.{name}"
-        table = self.table(self.table(document, "registry", ()), path, ("url", "directory"))
-        if ("url" in table) == ("directory" in table):
-            self.problems.append(f"[{path}] needs one of 'url' and 'directory'")
-            return None, None
-        if "url" in table:
-            return self.text(table, path, "url"), None
-        return None, self.folder(self.text(table, path, "directory"))
 
     def processes(self, document: Mapping[str, object]) -> Iterator[tuple[str, tuple[str, ...], str]]:
         """Yield name and command of each ``[process.NAME]``, and the command as it is written."""
@@ -160,10 +149,10 @@ class ConfigReader:
             return ""
 
 
-def _flat(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+def flat(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
     """Yield dotted keys: ``security.protocol`` without quotes is a nested table to TOML."""
     for key, value in table.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
