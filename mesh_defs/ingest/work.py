@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from mesh_defs.broker import BoundedReader, Broker, Brokers
+from mesh_defs.broker.registry import Registries
 from mesh_defs.contract.arrow import table_schema
 from mesh_defs.contract.contract import StreamContract
 from mesh_defs.contract.project import Project
@@ -94,6 +95,7 @@ class DomainWork:
         self._mesh = project.config.name
         self._store = store
         self._brokers = brokers
+        self._registries = Registries(project.config)
         self._limits = limits
         self._on_progress = on_progress
         self._on_step = on_step
@@ -113,6 +115,7 @@ class DomainWork:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._readers.close()
+        self._registries.close()
 
     @property
     def stored(self) -> StoreOffsets:
@@ -202,7 +205,7 @@ class DomainWork:
             check_ownership(contract, self.stored)
             for table in contract.tables:
                 self._store.ensure_table(table.name, table_schema(table))
-            self._decoders[contract.name] = decoder_for(contract)
+            self._decoders[contract.name] = decoder_for(contract, self._registries.of(contract))
         return self._decoders[contract.name]
 
     def _recheck(self, run: StreamRun) -> None:

@@ -6,6 +6,7 @@ from mesh_defs.broker.registry.directory import DirectoryRegistry
 from mesh_defs.broker.registry.registry import Registry
 from mesh_defs.broker.registry.remembered import FOLDER, Remembered
 from mesh_defs.broker.registry.service import ServiceRegistry
+from mesh_defs.contract.contract import StreamContract
 from mesh_defs.model.config import MAIN, MeshConfig
 from mesh_defs.model.errors import ConfigError
 
@@ -36,11 +37,35 @@ def registry_for(config: MeshConfig, name: str = MAIN, *, patient: bool = True) 
     return Remembered(inner, config.data / FOLDER / name)
 
 
-def registry_of(config: MeshConfig, server: str) -> Registry | None:
-    """Return the registry of a Kafka connection: that of its name, else `main`; None where there is neither.
+class Registries:
+    """The registries of several streams: one a connection, made when first needed, closed together.
 
-    Raises:
-        ConfigError: Its options cannot be used.
+    Args:
+        config: Of the mesh.
     """
-    name = next((name for name in (server, MAIN) if name in config.registries), None)
-    return None if name is None else registry_for(config, name)
+
+    def __init__(self, config: MeshConfig) -> None:
+        self._config = config
+        self._open: dict[str, Registry] = {}
+
+    def of(self, contract: StreamContract) -> Registry | None:
+        """Return the registry of a stream's writers: that with the name of its connection, else `main`.
+
+        None where mesh.toml has neither.
+
+        Raises:
+            ConfigError: Its options cannot be used.
+        """
+        names = (contract.server, MAIN)
+        name = next((name for name in names if name in self._config.registries), None)
+        if name is None:
+            return None
+        if name not in self._open:
+            self._open[name] = registry_for(self._config, name)
+        return self._open[name]
+
+    def close(self) -> None:
+        """Close all of them."""
+        for registry in self._open.values():
+            registry.close()
+        self._open = {}
