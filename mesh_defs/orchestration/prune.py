@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import dagster as dg
 
+from mesh_defs.orchestration.prune_runs import opened, prune_runs
+
 _MEBIBYTE: Final = 1 << 20
-_BUSY_SECONDS: Final = 30.0
 _RUNLESS: Final = ""
-_ENDED: Final = (
-    dg.DagsterRunStatus.SUCCESS,
-    dg.DagsterRunStatus.FAILURE,
-    dg.DagsterRunStatus.CANCELED,
-)
-_RUNS_PAGE: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +64,8 @@ def prune(instance: dg.DagsterInstance, home: Path, policy: PrunePolicy | None =
     4. Evaluations of automation conditions, by their age.
     5. Files with much free space are rewritten.
 
-    Steps 1 (files and tags), 2, 3 and 5 have no API; they are written for SQLite and the pinned Dagster.
+    All but step 4 are written for SQLite and the pinned Dagster. For steps 2, 3 and 5 there is no API; that of
+    step 1 leaves files, tags and verdicts behind, and takes ten times as long.
 
     Args:
         instance: Dagster.
@@ -81,7 +75,7 @@ def prune(instance: dg.DagsterInstance, home: Path, policy: PrunePolicy | None =
     chosen = policy or PrunePolicy()
     history = home / "history"
     index = history / "runs" / "index.db"
-    runs = _prune_runs(instance, home, chosen)
+    runs = prune_runs(instance, home, chosen.runs)
     verdicts = _delete(index, _OLD_VERDICTS, chosen)
     events = _delete(index, _OLD_EVENTS, chosen)
     runless = history / "runs" / f"{_RUNLESS}.db"
@@ -124,7 +118,7 @@ SELECT id FROM (
     SELECT id, row_number() OVER (
         PARTITION BY asset_key, partition, dagster_event_type ORDER BY id DESC
     ) AS place, row_number() OVER (PARTITION BY asset_key, dagster_event_type ORDER BY id DESC) AS place_in_asset
-    FROM event_logs WHERE run_id = '' AND asset_key IS NOT NULL
+    FROM event_logs WHERE run_id = ''
 ) WHERE place > 1 AND place_in_asset > :keep AND id < (SELECT max(id) FROM event_logs)
     AND id NOT IN (
         SELECT evaluation_event_storage_id FROM asset_check_executions
@@ -134,7 +128,10 @@ SELECT id FROM (
     )
 ORDER BY id LIMIT :batch
 """
-"""Of each asset and type the newest stay, of each partition the newest, and what a kept verdict names."""
+"""Of each asset and type the newest stay, of each partition the newest, and what a kept verdict names.
+
+Dagster writes no asset beside the evaluations of checks: the newest of all checks together stay.
+"""
 
 _OLD_COPIES: Final = """
 SELECT id FROM (
@@ -155,7 +152,7 @@ _TABLES: Final = {
 def _delete(path: Path, select: str, policy: PrunePolicy) -> int:
     """Delete what a query names, a batch a transaction."""
     deleted = 0
-    with _opened(path) as con:
+    with opened(path) as con:
         while True:
             con.execute("BEGIN IMMEDIATE")
             ids = [row[0] for row in con.execute(select, {"keep": policy.events, "batch": policy.batch})]
@@ -166,58 +163,6 @@ def _delete(path: Path, select: str, policy: PrunePolicy) -> int:
             deleted += len(ids)
             if len(ids) < policy.batch:
                 return deleted
-
-
-def _prune_runs(instance: dg.DagsterInstance, home: Path, policy: PrunePolicy) -> int:
-    """Delete the ended runs beyond the newest; those that the newest state of an asset or a check names stay."""
-    index = home / "history" / "runs" / "index.db"
-    kept = _runs_of_newest(index)
-    deleted: list[str] = []
-    for run_id in list(_beyond(instance, policy.runs)):
-        if run_id in kept:
-            continue
-        instance.delete_run(run_id)
-        for path in (home / "history" / "runs").glob(f"{run_id}.db*"):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(home / "storage" / run_id, ignore_errors=True)
-        deleted.append(run_id)
-    for begin in range(0, len(deleted), policy.batch):
-        part = deleted[begin : begin + policy.batch]
-        with _opened(index) as con:
-            _delete_ids(con, "asset_check_executions", "run_id", part)
-        with _opened(home / "history" / "runs.db") as con:
-            _delete_ids(con, "run_tags", "run_id", part)
-    return len(deleted)
-
-
-def _beyond(instance: dg.DagsterInstance, keep: int) -> Iterator[str]:
-    """Yield the ended runs that come after the newest `keep`, whatever their state."""
-    cursor: str | None = None
-    place = 0
-    while True:
-        page = instance.get_run_records(limit=_RUNS_PAGE, cursor=cursor)
-        for record in page:
-            place += 1
-            if place > keep and record.dagster_run.status in _ENDED:
-                yield record.dagster_run.run_id
-        if len(page) < _RUNS_PAGE:
-            return
-        cursor = page[-1].dagster_run.run_id
-
-
-def _runs_of_newest(index: Path) -> frozenset[str]:
-    """Return the runs that hold the newest event of an asset (of each partition), or a check's newest verdict."""
-    with _opened(index) as con:
-        rows = con.execute(
-            "SELECT run_id FROM event_logs WHERE id IN ("
-            "SELECT max(id) FROM event_logs WHERE asset_key IS NOT NULL GROUP BY asset_key, partition, "
-            "dagster_event_type) "
-            "UNION SELECT run_id FROM asset_check_executions WHERE id IN ("
-            "SELECT max(id) FROM asset_check_executions GROUP BY asset_key, check_name, partition, "
-            "execution_status = 'PLANNED')"
-            "UNION SELECT last_run_id FROM asset_keys WHERE last_run_id IS NOT NULL"
-        )
-        return frozenset(str(row[0]) for row in rows)
 
 
 def _delete_ids(con: sqlite3.Connection, table: str, column: str, ids: Sequence[object]) -> None:
@@ -232,7 +177,7 @@ def _vacuum(path: Path, from_bytes: int) -> None:
     """Rewrite a file with much free space; where others read it all the time, the next round does."""
     if not path.exists():
         return
-    with _opened(path) as con:
+    with opened(path) as con:
         free, size = (con.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_size"))
         if free * size < from_bytes:
             return
@@ -241,10 +186,3 @@ def _vacuum(path: Path, from_bytes: int) -> None:
             con.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.OperationalError:
             return
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """Open one of Dagster's files; a transaction that an error ends is rolled back."""
-    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)) as con:
-        yield con

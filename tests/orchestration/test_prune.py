@@ -17,7 +17,7 @@ from mesh_defs.orchestration.prune import PrunePolicy, folder_bytes, prune
 from tests.orchestration.mesh_of_two import mesh_of_two
 
 POLICY = PrunePolicy(runs=20, events=30, batch=50, vacuum_bytes=0)
-RENAMED = {"id", "run_id", "event", "evaluation_event"}
+REPORTS = 10
 TABLE, QUIET, TOPIC = (dg.AssetKey(["shop", name]) for name in ("orders", "quiet", "topic"))
 
 
@@ -58,27 +58,72 @@ def run(instance: dg.DagsterInstance, *keys: dg.AssetKey) -> str:
 
 def forward(home: Path, instance: dg.DagsterInstance, count: int, template: str) -> None:
     """Fast-forward: copies of an executed run with its file and all its events, and events without a run."""
-    like = instance.get_run_by_id(template)
-    assert like is not None
     folder = home / "history" / "runs"
     with closing(sqlite3.connect(folder / f"{template}.db")) as con:
         con.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     copies = [str(uuid.uuid4()) for _ in range(count)]
     for run_id in copies:
-        instance.run_storage.add_run(like._replace(run_id=run_id))
         shutil.copy(folder / f"{template}.db", folder / f"{run_id}.db")
-    with closing(sqlite3.connect(folder / "index.db")) as con, con:
-        for table, text in (("event_logs", "event"), ("asset_check_executions", "evaluation_event")):
-            columns = [row[1] for row in con.execute(f"PRAGMA table_info({table})") if row[1] not in RENAMED]
-            kept = ", ".join(columns)
-            for run_id in copies:
-                con.execute(
-                    f"INSERT INTO {table} (run_id, {text}, {kept}) "  # noqa: S608 - Dagster's own names
-                    f"SELECT ?, replace({text}, ?, ?), {kept} FROM {table} WHERE run_id = ?",
-                    [run_id, template, run_id, template],
-                )
-    for number in range(count):
+    copy_run(home / "history" / "runs.db", {"runs": "run_body", "run_tags": "value"}, template, copies)
+    copy_run(
+        folder / "index.db",
+        {"event_logs": "event", "asset_check_executions": "evaluation_event"},
+        template,
+        copies,
+    )
+    forward_reports(home, instance, count)
+
+
+def copy_run(path: Path, tables: dict[str, str], template: str, copies: list[str]) -> None:
+    """Copy a run's rows under other ids; a column of each table holds the id in a text."""
+    with closing(sqlite3.connect(path)) as con, con:
+        for table, text in tables.items():
+            kept = ", ".join(columns(con, table, {"id", "run_id", text}))
+            con.executemany(
+                f"INSERT INTO {table} (run_id, {text}, {kept}) "  # noqa: S608 - Dagster's own names
+                f"SELECT ?1, replace({text}, ?2, ?1), {kept} FROM {table} WHERE run_id = ?2",
+                [(run_id, template) for run_id in copies],
+            )
+
+
+def forward_reports(home: Path, instance: dg.DagsterInstance, count: int) -> None:
+    """Report a few times without a run, then copy these rows until there are as many as wanted."""
+    files = {name: home / "history" / "runs" / f"{name}.db" for name in ("index", "")}
+    report(instance, 0)  # the file for events without a run is there now
+    before = {name: newest(path) for name, path in files.items()}
+    for number in range(REPORTS):
         report(instance, number)
+    for name, path in files.items():
+        with closing(sqlite3.connect(path)) as con, con:
+            width = newest(path) - before[name]
+            shifts = [(k * width, before[name]) for k in range(1, count // REPORTS)]
+            kept = ", ".join(columns(con, "event_logs", {"id"}))
+            con.executemany(
+                f"INSERT INTO event_logs (id, {kept}) "  # noqa: S608 - Dagster's own names
+                f"SELECT id + ?1, {kept} FROM event_logs WHERE id > ?2 AND id <= ?2 + {width}",
+                shifts,
+            )
+            if name:
+                kept = ", ".join(
+                    columns(con, "asset_check_executions", {"id", "evaluation_event_storage_id"})
+                )
+                con.executemany(
+                    f"INSERT INTO asset_check_executions (evaluation_event_storage_id, {kept}) "  # noqa: S608
+                    f"SELECT evaluation_event_storage_id + ?1, {kept} FROM asset_check_executions "
+                    f"WHERE evaluation_event_storage_id > ?2 AND evaluation_event_storage_id <= ?2 + {width}",
+                    shifts,
+                )
+
+
+def newest(path: Path) -> int:
+    """Return the highest id of a file's events."""
+    with closing(sqlite3.connect(path)) as con:
+        return int(con.execute("SELECT max(id) FROM event_logs").fetchone()[0])
+
+
+def columns(con: sqlite3.Connection, table: str, but: set[str]) -> list[str]:
+    """Return the names of a table's columns, but for some."""
+    return [row[1] for row in con.execute(f"PRAGMA table_info({table})") if row[1] not in but]
 
 
 def report(instance: dg.DagsterInstance, number: int) -> None:
@@ -111,7 +156,8 @@ def bounded(home: Path, instance: dg.DagsterInstance, rounds: int, size: int) ->
         assert instance.event_log_storage.get_maximum_record_id() == newest
         is_right(home, instance, seldom, last)
     first, latest = sizes[0], sizes[-1]
-    assert all(now <= 1.25 * before + 50_000 for now, before in zip(latest, first, strict=True)), sizes
+    slack = (50_000, 10, 10)
+    assert all(now <= 1.25 * was + more for now, was, more in zip(latest, first, slack, strict=True)), sizes
 
 
 def is_right(home: Path, instance: dg.DagsterInstance, seldom: str, last: str) -> None:
@@ -147,8 +193,6 @@ def test_storage_stays_bounded_and_right(home: Path, instance: dg.DagsterInstanc
     bounded(home, instance, rounds=3, size=60)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(5_400)
 def test_storage_stays_bounded_over_ten_thousand_runs(home: Path, instance: dg.DagsterInstance) -> None:
     """The same over 10,000 runs and 20,000 reports."""
     bounded(home, instance, rounds=10, size=1_000)
