@@ -134,7 +134,7 @@ def _names_field(columns: Iterable[Column], steps: Sequence[str]) -> bool:
 
 def _warn_of_deletions(heads: Sequence[Head], source: EventTypeFrom, report: Report) -> None:
     custom = heads[0].custom
-    kind = custom.get("eventKind")
-    if source.source is TypeSource.FIELD and kind in (EventKind.STATE, EventKind.HYBRID):
+    keeps_state = custom.get("eventKind") in (EventKind.STATE, EventKind.HYBRID)
+    if source.source is TypeSource.FIELD and (keeps_state or custom.get("envelope") is Envelope.DEBEZIUM):
         message = "a null value has no field: deletions become dead letters; say the type in a header"
         report.warning(custom.nodes["eventTypeFrom"], _RULE, message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
@@ -26,6 +26,11 @@ from mesh_defs.decode.schemas import WriterSchemas
 from mesh_defs.decode.types import CodecField, FieldReader, TypesDecoder, reader_for, type_column
 from mesh_defs.model.errors import ContractError
 from mesh_defs.model.records import RawBatch, Stage, TypedBatch
+
+DEBEZIUM_PLACES: Final = tuple(
+    (*outer, *inner) for outer in ((), ("payload",)) for inner in (("after",), ("before",), ())
+)
+"""Where a change event may hold a field: in the row, before or after, or beside it, as `source.table` is."""
 
 
 class StreamDecoder(Protocol):
@@ -63,7 +68,9 @@ def _field_reader(
 ) -> FieldReader:
     """Return what reads the field that says a payload's type, whatever the payloads are written in."""
     if contract.format == "json":
-        return JsonField(path, Confluent() if contract.framing == "confluent" else NoFraming())
+        debezium = contract.envelope is Envelope.DEBEZIUM
+        paths = [(*outer, *path) for outer in DEBEZIUM_PLACES] if debezium else [path]
+        return JsonField(paths, Confluent() if contract.framing == "confluent" else NoFraming())
     only = replace(contract, columns=(type_column(path),), on_unknown_field=OnUnknownField.KEEP)
     return CodecField(_codec(only, schemas), path)
 

@@ -119,7 +119,8 @@ class JsonCodec:
     def _transposed(self, records: Sequence[_Record]) -> list[tuple[object, ...]]:
         if not records:
             return [()] * len(self._names)
-        values = list(zip(*map(msgspec.structs.astuple, records), strict=True))  # type: ignore[arg-type]
+        # A document that went the tolerant way has no constants at its end.
+        values = list(zip(*map(msgspec.structs.astuple, records), strict=False))  # type: ignore[arg-type]
         return values[: len(self._names)]
 
 
