@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from mesh_defs.contract.arrow import table_schema
 from mesh_defs.contract.contract import Envelope, OnUnknownField, StreamContract
+from mesh_defs.decode.avro import AvroCodec
 from mesh_defs.decode.columns.base import scattered
 from mesh_defs.decode.debezium import DebeziumJson
 from mesh_defs.decode.envelope.cloudevents import CloudEvents
@@ -53,7 +54,8 @@ def decoder_for(contract: StreamContract, schemas: WriterSchemas | None = None) 
         schemas: The registry that holds the writers' schemas, where the mesh has one.
 
     Raises:
-        ContractError: The contract asks for what is not supported.
+        ContractError: The contract asks for what is not supported, or its schema file cannot be read.
+        ConfigError: There is no registry, where the framing needs one.
     """
     envelope = CloudEvents() if contract.envelope is Envelope.CLOUDEVENTS else NoEnvelope()
     if contract.event_type_from is None:
@@ -81,6 +83,10 @@ def _codec(contract: StreamContract, schemas: WriterSchemas | None) -> PayloadCo
             return _json(contract)
         case "json", "confluent":
             return FramedJson(_json(contract), schemas)
+        case "avro", _ if contract.envelope is Envelope.DEBEZIUM:
+            raise _unsupported(contract, "the envelope debezium of Avro", "format: json")
+        case "avro", _:
+            return AvroCodec(contract, schemas)
         case "json", framing:
             raise _unsupported(contract, f"framing {framing} of JSON", "framing: none or confluent")
         case format_, _:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mesh_defs.contract.arrow import arrow_type
 from mesh_defs.contract.types import ColumnType
@@ -89,7 +90,7 @@ class Converter(ABC):
         while ranges:
             low, high = ranges.pop()
             if high - low <= _FEW:
-                verdicts = ((i, self.refusal(values[i])) for i in range(low, high))
+                verdicts = ((i, self._refusal_at(values, i)) for i in range(low, high))
                 found.update((i, refusal) for i, refusal in verdicts if refusal is not None)
                 continue
             try:
@@ -98,6 +99,16 @@ class Converter(ABC):
                 middle = (low + high) // 2
                 ranges += [(low, middle), (middle, high)]
         return found
+
+    def _refusal_at(self, values: Sequence[Any], position: int) -> Refusal | None:
+        return self.refusal(values[position])
+
+
+def list_offsets(lists: Any) -> Array:
+    """Return where each list of an array begins in its flattened values, and where the last one ends."""
+    lengths: Any = pc.fill_null(pc.list_value_length(lists), 0)
+    ends: Any = pc.cumulative_sum(lengths).cast(pa.int32())
+    return pa.concat_arrays([pa.array([0], pa.int32()), ends])
 
 
 def scattered(array: Array, values: Sequence[Any]) -> Array:

@@ -47,13 +47,14 @@ def _converter(type_: ColumnType, where: str, *, required: bool) -> Converter:
             found = List(type_, item, required=required, checks=checks)
         case Kind.MAP if type_.key is not None and type_.value is not None:
             value = _converter(type_.value, where, required=False)
-            found = Map(type_, _key(type_.key, where), value, required=required, checks=checks)
+            found = Map(type_, key_converter(type_.key, where), value, required=required, checks=checks)
         case scalar:
             found = _SCALARS.get(scalar, Plain)(type_, required=required, checks=checks)
     return found
 
 
-def _key(type_: ColumnType, where: str) -> Converter:
+def key_converter(type_: ColumnType, where: str) -> Converter:
+    """Return what turns a map's keys, which are texts, into their array."""
     if type_.kind in _INTEGERS:
         return IntegerKey(type_, required=True, checks=checks_for(type_))
     return _converter(type_, where, required=True)

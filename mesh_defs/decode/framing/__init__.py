@@ -2,5 +2,6 @@
 
 from mesh_defs.decode.framing.confluent import Confluent
 from mesh_defs.decode.framing.frames import Frame, Frames, Framing, NoFraming
+from mesh_defs.decode.framing.single_object import SingleObject
 
-__all__ = ["Confluent", "Frame", "Frames", "Framing", "NoFraming"]
+__all__ = ["Confluent", "Frame", "Frames", "Framing", "NoFraming", "SingleObject"]

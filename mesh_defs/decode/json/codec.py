@@ -11,6 +11,7 @@ from mesh_defs.contract.contract import OnUnknownField, StreamContract, TypeSour
 from mesh_defs.decode import exact
 from mesh_defs.decode.columns import converter_for
 from mesh_defs.decode.columns.base import Array
+from mesh_defs.decode.columns.table import columns_of
 from mesh_defs.decode.json.shape import struct_for
 from mesh_defs.decode.json.unknown import NOTHING, leftover_of
 from mesh_defs.decode.json.verdicts import REFUSED, verdict
@@ -102,19 +103,7 @@ class JsonCodec:
 
     def _columns(self, records: Sequence[_Record]) -> tuple[list[Array], dict[int, Refusal]]:
         """Return the columns of the good records, and the verdicts on the others by position."""
-        values = self._transposed(records)
-        arrays: list[Array] = []
-        refused: dict[int, Refusal] = {}
-        for name, converter, column in zip(self._names, self._converters, values, strict=True):
-            try:
-                arrays.append(converter.array(column))
-            except Refusal:
-                for position, refusal in converter.refused(column).items():
-                    refused.setdefault(position, refusal.within(f".{name}"))
-        if refused:
-            good = [record for position, record in enumerate(records) if position not in refused]
-            arrays, _ = self._columns(good)
-        return arrays, refused
+        return columns_of(self._names, self._converters, self._transposed(records), _picked)
 
     def _transposed(self, records: Sequence[_Record]) -> list[tuple[object, ...]]:
         if not records:
@@ -133,3 +122,7 @@ def _constants(contract: StreamContract) -> dict[str, str]:
     if not named or source.name in [column.name for column in contract.columns]:
         return {}
     return {source.name: contract.event_type}
+
+
+def _picked(values: tuple[object, ...], positions: list[int]) -> tuple[object, ...]:
+    return tuple(values[position] for position in positions)

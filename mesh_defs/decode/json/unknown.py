@@ -49,11 +49,12 @@ def _of_type(type_: ColumnType) -> Leftover | None:
         below = None if item is None else _of_array(item)
     elif type_.kind is Kind.MAP and type_.value is not None:
         value = _of_type(type_.value)
-        below = None if value is None else _of_map(value)
-    return None if below is None else _unless_null(below)
+        below = None if value is None else of_map(value)
+    return None if below is None else unless_null(below)
 
 
-def _unless_null(below: Leftover) -> Leftover:
+def unless_null(below: Leftover) -> Leftover:
+    """Return the same for values that may be null."""
     return lambda value, path, paths: NOTHING if value is None else below(value, path, paths)
 
 
@@ -65,7 +66,9 @@ def _of_array(item: Leftover) -> Leftover:
     return leftover
 
 
-def _of_map(item: Leftover) -> Leftover:
+def of_map(item: Leftover) -> Leftover:
+    """Return what finds unknown content in the values of a map."""
+
     def leftover(value: Any, path: str, paths: set[str]) -> Any:
         parts = {key: item(member, f"{path}[...]", paths) for key, member in value.items()}
         return {key: part for key, part in parts.items() if part is not NOTHING} or NOTHING

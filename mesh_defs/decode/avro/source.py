@@ -1,0 +1,271 @@
+"""The payloads of a batch by their writers' schemas: each group as arrays of its writer's fields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+import pyarrow as pa
+
+from mesh_defs.contract.avro.schema import read_schema
+from mesh_defs.contract.avro.types import AvroSchema, Record, Union
+from mesh_defs.contract.avsc import read_avsc
+from mesh_defs.contract.contract import StreamContract
+from mesh_defs.decode.avro.blocks import Blocks
+from mesh_defs.decode.avro.canonical import fingerprint
+from mesh_defs.decode.avro.nodes import MAX_NODES, TooLargeError, is_null, node_of
+from mesh_defs.decode.avro.reader import Reader, read_branch
+from mesh_defs.decode.columns.base import Array
+from mesh_defs.decode.framing import Confluent, Frame, Framing, NoFraming, SingleObject
+from mesh_defs.decode.framing.writers import writer_of
+from mesh_defs.decode.refusal import Refusal
+from mesh_defs.decode.schemas import RegisteredSchema, WriterSchemas
+from mesh_defs.model.errors import ConfigError, ContractError
+from mesh_defs.model.records import Headers, Stage
+
+_FEW: Final = 8
+"""So few payloads the exact decoder reads faster than polars is called."""
+
+
+class RecordType:
+    """A record type that payloads are of, and what reads them.
+
+    Attributes:
+        schema: The writer's.
+        node: The record.
+    """
+
+    def __init__(self, schema: AvroSchema, record: Record) -> None:
+        self.schema = schema
+        self.node = node_of(schema, record)
+        self._reader = Reader(schema, record)
+        self._blocks = Blocks(self.node)
+
+    def read(self, payloads: Sequence[bytes], refused: dict[int, Refusal]) -> list[Array]:
+        """Return the record's fields as arrays, of the payloads that are not refused.
+
+        Args:
+            payloads: Without frames.
+            refused: Takes the refused ones, by their position.
+        """
+        fields = self._blocks.read(payloads) if len(payloads) > _FEW else None
+        return self._read_each(payloads, refused) if fields is None else fields
+
+    def _read_each(self, payloads: Sequence[bytes], refused: dict[int, Refusal]) -> list[Array]:
+        records: list[dict[str, Any]] = []
+        for position, payload in enumerate(payloads):
+            try:
+                records.append(self._reader.read(payload))
+            except Refusal as refusal:
+                refused[position] = refusal
+        return [
+            pa.array([record[name] for record in records], part.arrow)
+            for name, part in zip(self.node.names, self.node.parts, strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """A writer's schema, ready to read with.
+
+    Attributes:
+        id: The registry's number of it.
+        records: The record types that a payload may be of, by their branch; by None where the schema is a record.
+    """
+
+    id: int | None
+    records: dict[int | None, RecordType]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Payloads of one record type.
+
+    Attributes:
+        type: Of the records.
+        positions: Of the payloads in the batch, ascending.
+        fields: The record's, one element a payload.
+    """
+
+    type: RecordType
+    positions: list[int]
+    fields: list[Array]
+
+
+@dataclass(slots=True, kw_only=True)
+class Groups:
+    """A batch's payloads.
+
+    Attributes:
+        groups: The good ones.
+        refused: The others, by their position in the batch.
+        schema_ids: The registry's number of each payload's schema; None where no frame names one.
+    """
+
+    groups: list[Group] = field(default_factory=list)
+    refused: dict[int, Refusal] = field(default_factory=dict)
+    schema_ids: list[int | None] | None = None
+
+
+class AvroSource:
+    """Reads the payloads of one stream.
+
+    Args:
+        contract: The stream's.
+        schemas: The registry, or None where the mesh has none.
+
+    Raises:
+        ContractError: The contract names no schema file, or one that cannot be read, where its framing needs one.
+        ConfigError: There is no registry, where its framing needs one.
+    """
+
+    def __init__(self, contract: StreamContract, schemas: WriterSchemas | None) -> None:
+        self._schemas = schemas
+        self._framing: Framing
+        self._known: dict[RegisteredSchema | Frame, Writer] = {}
+        if contract.framing == "confluent":
+            if schemas is None:
+                raise ConfigError(
+                    cannot=f"decode {contract.full_name}",
+                    why="framing confluent names schemas of a registry, and the mesh has none",
+                    do="declare [registry.main] in mesh.toml, or another `framing`",
+                )
+            self._framing = Confluent()
+            return
+        schema = schema_file_of(contract)
+        single = contract.framing == "single_object"
+        self._framing = SingleObject() if single else NoFraming()
+        try:
+            self._known[fingerprint(schema) if single else None] = _writer(schema, None)
+        except Refusal as refusal:
+            raise ContractError(
+                cannot=f"decode {contract.full_name}",
+                why=refusal.message,
+                do="name another .avsc file in the custom property `schema`",
+            ) from None
+
+    def read(self, values: Sequence[bytes], headers: Sequence[Headers | None]) -> Groups:
+        """Return the payloads of a batch.
+
+        Args:
+            values: The payloads, with their frames.
+            headers: Each record's.
+
+        Raises:
+            RegistryError: The schemas cannot be had.
+        """
+        frames = self._framing.open(values, headers)
+        found = Groups(refused=frames.refused)
+        if self._schemas is not None:
+            found.schema_ids = [None] * len(values)
+        for frame, positions in frames.groups.items():
+            try:
+                writer = self._writer(frame)
+            except Refusal as refusal:
+                found.refused.update(dict.fromkeys(positions, refusal))
+                continue
+            if found.schema_ids is not None:
+                for position in positions:
+                    found.schema_ids[position] = writer.id
+            _read(writer, positions, frames.payloads, found)
+        return found
+
+    def _writer(self, frame: Frame) -> Writer:
+        if self._schemas is not None and isinstance(frame, int | UUID):
+            registered = writer_of(self._schemas, frame, "AVRO")
+            if registered not in self._known:
+                self._known[registered] = _registered_writer(registered)
+            return self._known[registered]
+        if frame not in self._known:
+            message = "the fingerprint is not that of the contract's schema file"
+            raise Refusal("unknown_schema", message, stage=Stage.FRAMING)
+        return self._known[frame]
+
+
+def schema_file_of(contract: StreamContract) -> AvroSchema:
+    """Return the schema of the file beside a contract.
+
+    Raises:
+        ContractError: The contract names none, or it cannot be read.
+    """
+    if contract.schema_file is None:
+        raise ContractError(
+            cannot=f"decode {contract.full_name}",
+            why=f"framing {contract.framing} leaves it to the contract to tell the writers' schema",
+            do="name the .avsc file beside the contract in the custom property `schema`",
+        )
+    return read_schema(read_avsc(contract.schema_file), contract.schema_file)
+
+
+def _registered_writer(registered: RegisteredSchema) -> Writer:
+    references: dict[str, None] = {}
+    _collect(registered, references)
+    source = f"with the registry's id {registered.id}"
+    try:
+        return _writer(read_schema(registered.text, source, tuple(references)), registered.id)
+    except ContractError as error:
+        raise Refusal("bad_schema", str(error), stage=Stage.FRAMING) from None
+
+
+def _collect(registered: RegisteredSchema, texts: dict[str, None]) -> None:
+    """Collect the texts of all that a schema refers to, each behind what it refers to itself."""
+    for reference in registered.references:
+        _collect(reference, texts)
+        texts[reference.text] = None
+
+
+def _writer(schema: AvroSchema, schema_id: int | None) -> Writer:
+    """Return what reads a schema's payloads.
+
+    Raises:
+        Refusal: They are no records, or the schema is too large.
+    """
+    root = schema.resolved(schema.root)
+    branches = dict(enumerate(root.branches)) if isinstance(root, Union) else {None: root}
+    records: dict[int | None, RecordType] = {}
+    try:
+        for branch, type_ in branches.items():
+            record = schema.resolved(type_)
+            if isinstance(record, Record):
+                records[branch] = RecordType(schema, record)
+            elif not is_null(record):
+                message = "the writer's schema is neither a record nor a union of records"
+                raise Refusal("bad_schema", message, stage=Stage.FRAMING)
+    except TooLargeError:
+        message = f"the writer's schema has more than {MAX_NODES:,} types when its references are followed"
+        raise Refusal("bad_schema", message, stage=Stage.FRAMING) from None
+    return Writer(id=schema_id, records=records)
+
+
+def _read(writer: Writer, positions: Sequence[int], payloads: Sequence[bytes], found: Groups) -> None:
+    """Read one writer's payloads."""
+    whole = len(positions) == len(payloads)
+    if None in writer.records:
+        _read_records(
+            writer.records[None], positions, payloads if whole else [payloads[i] for i in positions], found
+        )
+        return
+    branches: dict[int, tuple[list[int], list[bytes]]] = {}
+    for position in positions:
+        try:
+            branch, rest = read_branch(payloads[position], writer.records)
+        except Refusal as refusal:
+            found.refused[position] = refusal
+            continue
+        members = branches.setdefault(branch, ([], []))
+        members[0].append(position)
+        members[1].append(rest)
+    for branch, (places, rests) in branches.items():
+        _read_records(writer.records[branch], places, rests, found)
+
+
+def _read_records(
+    type_: RecordType, positions: Sequence[int], payloads: Sequence[bytes], found: Groups
+) -> None:
+    refused: dict[int, Refusal] = {}
+    fields = type_.read(payloads, refused)
+    found.refused.update((positions[position], refusal) for position, refusal in refused.items())
+    good = [p for i, p in enumerate(positions) if i not in refused] if refused else list(positions)
+    found.groups.append(Group(type=type_, positions=good, fields=fields))

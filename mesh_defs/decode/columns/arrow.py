@@ -1,0 +1,305 @@
+"""Arrow arrays as the source of columns: converted whole, looked at value by value only where a rule demands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mesh_defs.contract.types import ColumnType, Kind
+from mesh_defs.decode.columns.base import Array, Check, Converter, list_offsets
+from mesh_defs.decode.refusal import Refusal
+
+
+def nulls(count: int, type_: pa.DataType) -> Array:
+    """Return an array of nulls."""
+    of_type: Any = pa.nulls
+    found: Array = of_type(count, type_)
+    return found
+
+
+class Late(Sequence[Any]):
+    """The values of an array that are not null, made when they are first looked at.
+
+    Args:
+        array: Of any type; maps are seen as dicts.
+    """
+
+    def __init__(self, array: Array) -> None:
+        self._array = array
+        self._made: list[Any] | None = None
+
+    def _values(self) -> list[Any]:
+        if self._made is None:
+            values: list[Any] = self._array.drop_null().to_pylist()
+            self._made = [dict(v) for v in values] if pa.types.is_map(self._array.type) else values
+        return self._made
+
+    def __len__(self) -> int:
+        return len(self._array) - self._array.null_count
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._values()[index]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._values())
+
+
+class FromArrow(Converter):
+    """Turns an array of one Arrow type into a column's; the values that it is given are that array."""
+
+    def _convert(self, values: Any) -> Array:
+        found: Array = values if values.type == self.arrow else values.cast(self.arrow)
+        return found
+
+    def _misfit(self) -> Refusal:
+        return Refusal("range", f"the value does not fit the column's type, {self.arrow}")
+
+    def _comparable(self, values: Any, array: Array) -> Sequence[Any]:
+        del values
+        return Late(array)
+
+    def _refusal_at(self, values: Any, position: int) -> Refusal | None:
+        one = values[position : position + 1]
+        inner = None if one.null_count else self._inner(one)
+        if inner is not None:
+            return inner
+        try:
+            self.array(one)
+        except Refusal as refusal:
+            return refusal
+        return None
+
+    def _inner(self, one: Any) -> Refusal | None:
+        """Return what is wrong inside the only value of an array, which is not null."""
+        del one
+        return None
+
+
+class Widened(FromArrow):
+    """Integers as floats: none may lose a digit."""
+
+    def _convert(self, values: Any) -> Array:
+        try:
+            return super()._convert(values)
+        except pa.ArrowInvalid:
+            # Arrow refuses all integers beyond the mantissa, also those that a float holds.
+            found: Array = values.cast(self.arrow, safe=False)
+            widened: list[Any] = found.to_pylist()
+            pairs = zip(values.to_pylist(), widened, strict=True)
+            if not all(before is None or int(after) == before for before, after in pairs):
+                raise
+            return found
+
+
+class Rescaled(FromArrow):
+    """Integers and decimals as decimals of another size, by their value."""
+
+    def _convert(self, values: Any) -> Array:
+        # Arrow's own cast overflows without a word where it adds zeros, and takes integers by their type.
+        numbers = [None if value is None else Decimal(value) for value in values.to_pylist()]
+        return pa.array(numbers, self.arrow)
+
+
+class Nothing(FromArrow):
+    """A column of which the source has no value."""
+
+    def _convert(self, values: Any) -> Array:
+        return nulls(len(values), self.arrow)
+
+
+class Misfit(FromArrow):
+    """A source whose type is not the column's: every value of it is refused.
+
+    Args:
+        refusal: Of each.
+    """
+
+    def __init__(self, type_: ColumnType, refusal: Refusal, *, required: bool) -> None:
+        super().__init__(type_, required=required)
+        self._refusal = refusal
+
+    def _convert(self, values: Any) -> Array:
+        if values.null_count < len(values):
+            raise self._refusal
+        return nulls(len(values), self.arrow)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A member of a struct column.
+
+    Attributes:
+        index: Of the source's member; None where it has none.
+    """
+
+    name: str
+    converter: Converter
+    index: int | None
+
+
+class _Nested(FromArrow):
+    """Values that hold others."""
+
+    def _convert(self, values: Any) -> Array:
+        if not values.null_count:
+            return self._dense(values)
+        dense = self._dense(values.drop_null())
+        valid = values.is_valid()
+        places: Any = pc.subtract(pc.cumulative_sum(valid.cast(pa.int64())), pa.scalar(1))
+        return dense.take(pc.if_else(valid, places, pa.scalar(None, pa.int64())))
+
+    def _dense(self, values: Any) -> Array:
+        """Return the array of values none of which is null."""
+        raise NotImplementedError
+
+
+class Structs(_Nested):
+    """Objects with named members."""
+
+    def __init__(
+        self, type_: ColumnType, parts: tuple[Part, ...], *, required: bool, checks: tuple[Check, ...] = ()
+    ) -> None:
+        super().__init__(type_, required=required, checks=checks)
+        self._parts = parts
+
+    def _dense(self, values: Any) -> Array:
+        members = self._members(values)
+        arrays = [part.converter.array(member) for part, member in zip(self._parts, members, strict=True)]
+        return pa.StructArray.from_arrays(arrays, fields=list(self.arrow))  # type: ignore[call-overload]
+
+    def _members(self, values: Any) -> list[Any]:
+        members = values.flatten()
+        return [pa.nulls(len(values)) if p.index is None else members[p.index] for p in self._parts]
+
+    def _inner(self, one: Any) -> Refusal | None:
+        for part, member in zip(self._parts, self._members(one), strict=True):
+            for refusal in part.converter.refused(member).values():
+                return refusal.within(f".{part.name}")
+        return None
+
+
+class Lists(_Nested):
+    """Arrays of one type."""
+
+    def __init__(
+        self, type_: ColumnType, item: Converter, *, required: bool, checks: tuple[Check, ...] = ()
+    ) -> None:
+        super().__init__(type_, required=required, checks=checks)
+        self._item = item
+
+    def _dense(self, values: Any) -> Array:
+        lists: Any = pa.ListArray
+        items = self._item.array(values.flatten())
+        found: Array = lists.from_arrays(list_offsets(values), items, type=self.arrow)
+        return found
+
+    def _inner(self, one: Any) -> Refusal | None:
+        for position, refusal in sorted(self._item.refused(one.flatten()).items()):
+            return refusal.within(f"[{position}]")
+        return None
+
+
+class Maps(_Nested):
+    """Maps, whose source is a list of distinct keys and their values."""
+
+    def __init__(
+        self,
+        type_: ColumnType,
+        key: Converter,
+        value: Converter,
+        *,
+        required: bool,
+        checks: tuple[Check, ...] = (),
+    ) -> None:
+        super().__init__(type_, required=required, checks=checks)
+        self._key = key
+        self._value = value
+        self._case_blind = type_.key is not None and type_.key.kind is Kind.UUID
+
+    def _dense(self, values: Any) -> Array:
+        keys, members = values.flatten().flatten()
+        offsets = list_offsets(values)
+        found_keys = self._key.array(keys)
+        if self._case_blind and not _all_distinct(found_keys, offsets):
+            raise Refusal("duplicate_key", "two keys of the map are the same UUID")
+        map_array: Any = pa.MapArray
+        found: Array = map_array.from_arrays(offsets, found_keys, self._value.array(members), type=self.arrow)
+        return found
+
+    def _inner(self, one: Any) -> Refusal | None:
+        # A key is data, hence no part of the path.
+        for converter, members in zip((self._key, self._value), one.flatten().flatten(), strict=True):
+            for refusal in converter.refused(members).values():
+                return refusal.within("[...]")
+        return None
+
+
+def _all_distinct(keys: Array, offsets: Array) -> bool:
+    names: list[Any] = keys.to_pylist()
+    ends: list[Any] = offsets.to_pylist()
+    return all(len(set(names[low:high])) == high - low for low, high in pairwise(ends))
+
+
+class Listed(FromArrow):
+    """The way through Python objects: an array's values as a document would write them, to a document's column.
+
+    Args:
+        inner: The column's converter for documents, with all its rules.
+        spelt: From a value that is not None to what that converter takes; None where it is the same.
+    """
+
+    def __init__(self, type_: ColumnType, inner: Converter, spelt: Any = None) -> None:
+        super().__init__(type_, required=False)
+        self._of_objects = inner
+        self._spelt = spelt
+
+    def array(self, values: Any) -> Array:
+        """Return the array of the values, or raise the refusal of one."""
+        return self._of_objects.array(self._objects(values))
+
+    def _objects(self, values: Any) -> list[Any]:
+        objects: list[Any] = values.to_pylist()
+        if self._spelt is None:
+            return objects
+        return [None if value is None else self._spelt(value) for value in objects]
+
+
+class Either(FromArrow):
+    """A union whose branches are kept in one column: a struct of which one member has a value.
+
+    Args:
+        branches: A converter a branch, all to the column's type.
+    """
+
+    def __init__(
+        self,
+        type_: ColumnType,
+        branches: tuple[Converter, ...],
+        *,
+        required: bool,
+        checks: tuple[Check, ...] = (),
+    ) -> None:
+        super().__init__(type_, required=required, checks=checks)
+        self._branches = branches
+
+    def _convert(self, values: Any) -> Array:
+        members = zip(self._branches, values.flatten(), strict=True)
+        arrays = [converter.array(member) for converter, member in members]
+        rows = pa.array(range(len(values)), pa.int64())
+        places: Any = nulls(len(values), pa.int64())
+        for position, array in enumerate(arrays):
+            place = pc.add(rows, pa.scalar(position * len(values)))
+            places = pc.if_else(array.is_valid(), place, places)
+        return pa.concat_arrays(arrays).take(places)
+
+    def _inner(self, one: Any) -> Refusal | None:
+        for converter, member in zip(self._branches, one.flatten(), strict=True):
+            for refusal in converter.refused(member).values():
+                return refusal
+        return None
