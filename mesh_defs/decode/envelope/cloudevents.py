@@ -34,6 +34,7 @@ from mesh_defs.model.records import Headers, RawBatch
 _TIME: Final = f"{PREFIX}time"
 _INSTANTS: Final = CutInstant()
 _SPEC_VERSION_AT: Final = REQUIRED.index("specversion")
+_TYPE_AT: Final = REQUIRED.index("type")
 _required_values = itemgetter(*(PREFIX + name for name in REQUIRED))
 
 
@@ -79,7 +80,7 @@ def _all_binary(batch: RawBatch) -> Opened | None:
         return None
     if not told or set(columns[_SPEC_VERSION_AT]) != {SPEC_VERSION}:
         return None
-    opened = Opened(payloads=batch.values, headers=batch.headers)
+    opened = Opened(payloads=batch.values, headers=batch.headers, types=columns[_TYPE_AT])
     _read_times(opened, list(map(methodcaller("get", _TIME), tables)))
     return opened
 

@@ -20,12 +20,14 @@ class Opened:
         headers: As they are stored.
         times: The event's time as the envelope tells it, an array of instants, null where it does not; or
             None where no envelope tells any.
+        types: The events' types, where all records are events and opening them told it anyway; else None.
         refused: By the record's position.
     """
 
     payloads: Sequence[bytes | None]
     headers: Sequence[Headers | None]
     times: Array | None = None
+    types: Sequence[bytes] | None = None
     refused: dict[int, Refusal] = field(default_factory=dict)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from operator import methodcaller
+from typing import Final, Protocol, cast
 
 from mesh_defs.contract.contract import EventTypeFrom, TypeSource
 from mesh_defs.contract.types import Column, ColumnType, Kind
@@ -65,7 +66,7 @@ def reader_for(source: EventTypeFrom, fields: FieldReader) -> TypeReader:
     """
     match source.source:
         case TypeSource.ENVELOPE:
-            return HeaderType(ENVELOPE_HEADER)
+            return EnvelopeType()
         case TypeSource.HEADER:
             return HeaderType(source.name)
         case TypeSource.EITHER:
@@ -94,6 +95,14 @@ class HeaderType:
 
     def read(self, opened: Opened) -> Told:
         """Return the header's value of each record."""
+        given = opened.headers if all(opened.headers) else [headers or () for headers in opened.headers]
+        tables = list(map(dict, cast("Sequence[Headers]", given)))
+        # Without repeats a record's headers are a table, which is looked up at once.
+        if sum(map(len, tables)) == sum(map(len, cast("Sequence[Headers]", given))):
+            return Told(types=list(map(methodcaller("get", self._name), tables)))
+        return self._read_each(opened)
+
+    def _read_each(self, opened: Opened) -> Told:
         told = Told(types=[])
         for index, headers in enumerate(opened.headers):
             found = [content for name, content in headers if name == self._name] if headers else ()
@@ -102,6 +111,17 @@ class HeaderType:
                 message = f"the header {self._name} stands several times and says different types"
                 told.refused[index] = Refusal(RULE, message, stage=Stage.ENVELOPE)
         return told
+
+
+class EnvelopeType:
+    """The type is an attribute of the CloudEvent; of a tombstone, whose headers are no event's, the header."""
+
+    def __init__(self) -> None:
+        self._header = HeaderType(ENVELOPE_HEADER)
+
+    def read(self, opened: Opened) -> Told:
+        """Return the attribute of each record."""
+        return self._header.read(opened) if opened.types is None else Told(types=list(opened.types))
 
 
 class PayloadType:

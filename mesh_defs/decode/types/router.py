@@ -61,14 +61,7 @@ class TypesDecoder:
         opened = self._envelope.open(batch)
         told = self._reader.read(opened)
         refused = told.refused | opened.refused
-        parts: list[list[int]] = [[] for _ in self._decoders]
-        for index, route in enumerate(map(self._routes.get, told.types)):
-            if index in refused:
-                continue
-            if route is None:
-                refused[index] = _untold(told, index, tombstone=opened.payloads[index] is None)
-            else:
-                parts[route].append(index)
+        parts = self._sorted(told, opened, refused)
         letters = [letter_of(batch, index, refusal) for index, refusal in refused.items()]
         tables: dict[str, pa.RecordBatch] = {}
         unknown: Counter[str] = Counter()
@@ -84,6 +77,21 @@ class TypesDecoder:
             dead_letters=tuple(sorted(letters, key=_index)),
             unknown_fields=dict(unknown),
         )
+
+    def _sorted(self, told: Told, opened: Opened, refused: dict[int, Refusal]) -> list[list[int]]:
+        """Return the positions of each decoder's records, ascending; refuse those that have none."""
+        routes = list(map(self._routes.get, told.types))
+        if not refused and routes and routes.count(routes[0]) == len(routes) and routes[0] is not None:
+            return [
+                list(range(len(routes))) if route == routes[0] else [] for route in range(len(self._decoders))
+            ]
+        parts: list[list[int]] = [[] for _ in self._decoders]
+        for index, route in enumerate(routes):
+            if route is not None and index not in refused:
+                parts[route].append(index)
+            elif index not in refused:
+                refused[index] = _untold(told, index, tombstone=opened.payloads[index] is None)
+        return parts
 
 
 def _index(letter: DeadLetter) -> int:
