@@ -7,22 +7,24 @@ import signal
 import sys
 import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-import domains.replay
+from domains.replay.avro import Avro
 from domains.replay.delivery import Delivery, Pace
+from domains.replay.files import place_files
 from domains.replay.material import Material
 from domains.replay.progress import Produced, alone, marks
 from domains.replay.record import START
 from domains.replay.source import Source
 from domains.replay.timeline import GENERATORS, timeline
 from mesh_defs.broker import Broker, connection_for
-from mesh_defs.contract.contract import StreamContract
+from mesh_defs.broker.registry import registry_for
+from mesh_defs.contract.contract import Domain, StreamContract
 from mesh_defs.contract.project import Project, find_project
 from mesh_defs.model.errors import ConfigError, MeshError
 
@@ -48,7 +50,7 @@ class Wish:
 
 
 def replay(wish: Wish) -> None:
-    """Produce the records that are not in their topics yet.
+    """Place the files at rest, and produce the records that are not in their topics yet.
 
     Streams that no contract declares, or whose domain is broken, are left out: the others go on.
 
@@ -59,11 +61,14 @@ def replay(wish: Wish) -> None:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    contracts = _declared(project)
+    domains = _domains(project)
+    place_files(project.root, domains)
+    contracts = _declared(domains)
     one = next(iter(contracts.values()))
     connection = connection_for(project.config, one.server, host=one.server_host)
     with alone(project.config.data / "run"), Broker(connection) as broker, Source() as source:
-        material = Material(source=source, seed=wish.seed)
+        avro = Avro(lambda: registry_for(project.config))
+        material = Material(source=source, avro=avro, seed=wish.seed)
         sent = _produce(broker, contracts, material, wish, stop)
     first, last = wish.months
     months = f"month {first}" if first == last else f"months {first} to {last}"
@@ -71,12 +76,16 @@ def replay(wish: Wish) -> None:
     sys.stderr.write(f"replay of {months}, seed {wish.seed}: {sent:,} records produced{state}\n")
 
 
-def _declared(project: Project) -> Mapping[str, StreamContract]:
-    """Return the contracts of the streams by full name."""
+def _domains(project: Project) -> Collection[Domain]:
     domains, broken = project.load_domains()
     for name in broken:
         sys.stderr.write(f"replay: the domain {name} is broken and left out; see `mesh contract lint`\n")
-    streams = (stream for domain in domains.values() for stream in domain.streams)
+    return domains.values()
+
+
+def _declared(domains: Iterable[Domain]) -> Mapping[str, StreamContract]:
+    """Return the contracts of the streams by full name."""
+    streams = (stream for domain in domains for stream in domain.streams)
     found = {stream.full_name: stream for stream in streams if stream.full_name in GENERATORS}
     if not found:
         raise ConfigError(
@@ -148,7 +157,9 @@ def _speed(text: str) -> float | None:
 
 def main() -> int:
     """Read the command line and replay."""
-    parser = argparse.ArgumentParser(prog="replay", description=(domains.replay.__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="replay", description="Replays 2013 as events, and places the files at rest."
+    )
     parser.add_argument(
         "--months", type=_months, default=(1, 12), help="month N, or months A-B, of the source's `month`"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from domains.replay.avro import Avro
 from domains.replay.source import Source
 
 
@@ -16,4 +17,5 @@ class Material:
     """
 
     source: Source
+    avro: Avro
     seed: int

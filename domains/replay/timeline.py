@@ -7,14 +7,16 @@ import heapq
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from domains.replay import flights, passengers
+from domains.replay import aircraft, flights, passengers, weather
 from domains.replay.material import Material
 from domains.replay.record import START, Numbered, Records
 
 Generator = Callable[[Material, int], Records]
 
 GENERATORS: Mapping[str, Generator] = {
+    aircraft.STREAM: aircraft.changes,
     passengers.PROFILES: passengers.profiles,
+    weather.STREAM: weather.observations,
     flights.EVENTS: flights.events,
     flights.STATES: flights.states,
     passengers.BOOKINGS: passengers.bookings,

@@ -37,7 +37,7 @@ class Reader:
 
     def __init__(self, home: Path, bootstrap: str) -> None:
         self.folder = home / "checkout"
-        for name in ("domains", "mesh.toml", "workspace.yaml"):
+        for name in ("domains", "schemas", "mesh.toml", "workspace.yaml"):
             source = ROOT / name
             if source.is_dir():
                 shutil.copytree(source, self.folder / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -99,13 +100,31 @@ WHERE tailnum IS NOT NULL
 GROUP BY tailnum, flights.year, month, day
 """
 
+OBSERVATIONS = """
+SELECT origin, year, month, day, hour, temp, dewp, humid, wind_dir, wind_speed, wind_gust, precip, pressure, visib,
+  time_hour
+FROM weather.observations
+"""
+
+REGISTER = """
+SELECT tailnum, year, type, manufacturer, model, engines, seats, speed, engine
+FROM (
+  FROM fleet.aircraft
+  QUALIFY row_number() OVER (PARTITION BY _key ORDER BY _offset DESC) = 1
+)
+WHERE _op <> 'd'
+"""
+
+AIRPORTS = "SELECT faa, name, lat, lon, alt, tz, dst, tzone FROM network.airports"
+
 QUESTIONS: Mapping[str, tuple[str, str]] = {
     "punctuality.delay_by_hour": ("FROM punctuality.delay_by_hour", DELAY_BY_HOUR),
+    "weather.observations": (OBSERVATIONS, "FROM weather"),
     "operations.flight_states, the newest of each flight": (NEWEST_STATES, STATES),
 }
 """What is asked of the mesh, and the same question asked of the files; columns in the same order."""
 
-ASKED = {"punctuality.delay_by_hour", "operations.flight_states"}
+ASKED = frozenset(re.findall(r"FROM ([a-z_]+\.[a-z_]+)", " ".join(mesh for mesh, _ in QUESTIONS.values())))
 """The tables that these questions read."""
 
 

@@ -11,11 +11,13 @@ from itertools import pairwise
 
 import pytest
 
+from domains.replay.avro import Avro
 from domains.replay.lateness import FLIGHTS, PASSENGERS, Delay
 from domains.replay.material import Material
 from domains.replay.record import START, Numbered
 from domains.replay.source import Source
 from domains.replay.timeline import GENERATORS, timeline
+from mesh_defs.broker.registry import registry_for
 from mesh_defs.contract.project import Project
 from tests.conftest import KafkaServer, wait_for
 from tests.example.conftest import ExampleMesh
@@ -36,7 +38,8 @@ def replayed(
     source: Source, seed: int = 7, parts: tuple[int, ...] = FEBRUARY, streams: Collection[str] = GENERATORS
 ) -> list[Numbered]:
     """Return the records of some parts."""
-    return list(timeline(Material(source=source, seed=seed), parts, streams))
+    avro = Avro(lambda: registry_for(Project.open(ROOT).config))
+    return list(timeline(Material(source=source, avro=avro, seed=seed), parts, streams))
 
 
 def occurred(numbered: Numbered, column: str) -> dt.datetime:
