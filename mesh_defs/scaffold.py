@@ -13,10 +13,9 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
 
 from mesh_defs.contract.names import NAME, NAME_RULE, RESERVED_DOMAINS
+from mesh_defs.contract.workspace import PLATFORM, PLATFORM_MODULE, WORKSPACE, location_targets
 from mesh_defs.model.config import CONFIG_FILE
 from mesh_defs.model.errors import ConfigError
-
-WORKSPACE: Final = "workspace.yaml"
 
 _MESH_TOML: Final = """\
 [mesh]
@@ -28,14 +27,14 @@ data = "data"
 # "bootstrap.servers" = "${{KAFKA_BOOTSTRAP_SERVERS}}"
 """
 
-_WORKSPACE: Final = """\
-# The domains, each a Dagster code location of its own; `mesh domain new NAME` adds one. `mesh-platform` looks after
+_WORKSPACE: Final = f"""\
+# The domains, each a Dagster code location of its own; `mesh domain new NAME` adds one. `{PLATFORM}` looks after
 # them: alerts, freshness, the size of Dagster's storage.
 load_from:
   - python_module:
-      module_name: mesh_defs.orchestration.location
+      module_name: {PLATFORM_MODULE}
       working_directory: .
-      location_name: mesh-platform
+      location_name: {PLATFORM}
 """
 
 _GITIGNORE: Final = """\
@@ -170,7 +169,7 @@ def _with_location(path: Path, what: str, name: str) -> str:
         raise ConfigError(cannot=what, why=f"{path} has no list `load_from`", do="mend that file")
     if not listed:
         listed = document["load_from"] = CommentedSeq()
-    if name not in _locations(listed):
+    if name not in {str(target.get("location_name")) for target in location_targets(listed)}:
         listed.append({"python_file": _location(name)})
     out = io.StringIO()
     yaml.dump(document, out)
@@ -183,17 +182,6 @@ def _location(name: str) -> dict[str, str]:
         "working_directory": ".",
         "location_name": name,
     }
-
-
-def _locations(listed: CommentedSeq) -> set[str]:
-    targets = [
-        target
-        for entry in listed
-        if isinstance(entry, dict)
-        for target in entry.values()
-        if isinstance(target, dict)
-    ]
-    return {str(target.get("location_name")) for target in targets}
 
 
 def _write(what: str, folder: Path, files: Mapping[str, str]) -> tuple[Path, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mesh_defs.contract.project import Project
+from mesh_defs.contract.workspace import PLATFORM, WORKSPACE, missing_locations
 from mesh_defs.doctor import machine, services
 from mesh_defs.doctor.verdict import Verdict, failed, ok, tried, warning
 from mesh_defs.model.config import CONFIG_FILE, MAIN
@@ -62,6 +63,7 @@ def _of_project(project: Project) -> Iterator[Attempt]:
         yield "port of Kafka", lambda: machine.kafka_port(config)
     else:
         yield "java", lambda: ok("java", "not used: `main` is a Kafka of your own")
+    yield "code locations", lambda: _locations(project)
     yield "contracts", lambda: _contracts(project)
     for server, host in _connections(project):
         yield f"broker {server}", partial(services.broker, config, server, host)
@@ -72,6 +74,15 @@ def _of_project(project: Project) -> Iterator[Attempt]:
     for name in project.domain_names():
         yield f"store {name}", partial(_store, project, name)
     yield "daemon", lambda: services.daemon(run)
+
+
+def _locations(project: Project) -> Verdict:
+    missing = missing_locations(project)
+    if not missing:
+        return ok("code locations", f"{WORKSPACE} names {PLATFORM} and every domain")
+    what = "; ".join(f"without {location.name} {location.loss}" for location in missing)
+    entries = " and ".join(f"`{location.entry}`" for location in missing)
+    return warning("code locations", what, f"add {entries} below `load_from:` of {WORKSPACE}")
 
 
 def _contracts(project: Project) -> Verdict:

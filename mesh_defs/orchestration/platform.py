@@ -14,9 +14,6 @@ from mesh_defs.orchestration.incidents import Round, tell
 from mesh_defs.orchestration.prune import prune
 from mesh_defs.orchestration.watch import View, Watcher
 
-LOCATION = "mesh-platform"
-"""The code location's name; the hyphen keeps it apart from every domain's."""
-
 LOOK_SECONDS = 28
 """The daemon looks every 5 s: a sensor that asks for 30 s is, by a hair, often due only after 35 s."""
 

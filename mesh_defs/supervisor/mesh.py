@@ -10,6 +10,7 @@ from pathlib import Path
 from mesh_defs.broker.local import LocalKafka
 from mesh_defs.broker.ports import who_holds
 from mesh_defs.contract.project import Project
+from mesh_defs.contract.workspace import WORKSPACE, missing_locations
 from mesh_defs.model.config import ProcessConfig
 from mesh_defs.model.errors import ConfigError, ProcessError
 from mesh_defs.supervisor.environment import broker_environment, part_environment
@@ -20,8 +21,6 @@ from mesh_defs.supervisor.kafka import KafkaPart
 from mesh_defs.supervisor.logs import log_of
 from mesh_defs.supervisor.part import CommandPart, PartReport
 from mesh_defs.supervisor.supervisor import Stage, Supervisor
-
-WORKSPACE = "workspace.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +48,7 @@ def up(project: Project, options: UpOptions) -> None:
     """Run a mesh until an exception (`KeyboardInterrupt` on a signal) ends it.
 
     Raises:
-        ConfigError: The project lacks its workspace file.
+        ConfigError: The project lacks its workspace file, or it cannot be read.
         ProcessError: It runs already, the port is taken, the data folder has no room, or a part does not start.
         BrokerError: The broker does not answer, or the local one cannot be had.
     """
@@ -57,8 +56,10 @@ def up(project: Project, options: UpOptions) -> None:
         raise ConfigError(
             cannot="start the mesh",
             why=f"{project.root} has no {WORKSPACE}",
-            do="write one that holds `load_from: []`; `mesh domain new NAME` adds domains to it",
+            do="write one that holds `load_from:`; `mesh up` then names the lines that belong below it",
         )
+    for location in missing_locations(project):
+        options.warn(location.message)
     supervisor = Supervisor(
         project.config.data / "run",
         environment=part_environment(project),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,11 +41,25 @@ def test_doctor_tries_every_part(root: Path) -> None:
     assert done.returncode == 0, verdicts
     assert set(verdicts) == {
         *("python", "extensions", "configuration", "disk", "port of the UI", "java", "jars", "port of Kafka"),
-        *("contracts", "broker main", "registry", "store sales", "daemon"),
+        *("code locations", "contracts", "broker main", "registry", "store sales", "daemon"),
     }
     assert verdicts["broker main"]["state"] == "warning"
     assert "mesh up" in verdicts["broker main"]["do"]
     assert "not used" in verdicts["registry"]["found"]
+
+
+def test_doctor_says_which_code_locations_are_missing(root: Path) -> None:
+    """An old project's workspace file lacks the mesh's own, and with it the alerts; the line to add is named."""
+    (root / "workspace.yaml").write_text("load_from: []\n")
+    done = run(root, "doctor", "--json")
+    verdict = next(v for v in json.loads(done.stdout) if v["part"] == "code locations")
+    assert done.returncode == 0
+    assert verdict["state"] == "warning"
+    entries = re.findall("`(- .*?)`", verdict["do"])
+    (root / "workspace.yaml").write_text("\n".join(["load_from:", *entries]))
+    done = run(root, "doctor", "--json")
+    verdict = next(v for v in json.loads(done.stdout) if v["part"] == "code locations")
+    assert verdict["state"] == "ok"
 
 
 def test_doctor_says_what_failed(root: Path) -> None:

@@ -7,8 +7,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from mesh_defs.contract.project import Project
+from mesh_defs.contract.workspace import PLATFORM
 from mesh_defs.orchestration import build_domain
-from mesh_defs.orchestration.platform import LOCATION
 from tests.meshes import ROOT
 
 DOMAINS = Project.open(ROOT).domain_names()
@@ -19,7 +19,7 @@ def test_every_domain_is_a_location_of_its_own() -> None:
     entries = YAML(typ="safe").load((ROOT / "workspace.yaml").read_text())["load_from"]
     platform = [e["python_module"] for e in entries if "python_module" in e]
     assert [(p["location_name"], p["module_name"]) for p in platform] == [
-        (LOCATION, "mesh_defs.orchestration.location")
+        (PLATFORM, "mesh_defs.orchestration.location")
     ]
     found = [e["python_file"] for e in entries if "python_file" in e]
     files = {e["location_name"]: e["relative_path"] for e in found}

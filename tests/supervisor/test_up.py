@@ -117,6 +117,10 @@ def test_up_killed_up_again_and_stopped(project: Path, mesh: Mesh) -> None:
     for name in ("sound", "broken"):
         new_domain(project, name)
     (project / "domains" / "broken" / "domain.yaml").write_text("nme: x\n", encoding="utf-8")
+    workspace = project / "workspace.yaml"
+    before = workspace.read_text(encoding="utf-8")
+    new_domain(project, "forgotten")
+    workspace.write_text(before, encoding="utf-8")
     port = free_port()
     first = mesh("up", "--port", str(port), "--no-replay", "--json")
     reports = until_up(first)
@@ -125,14 +129,16 @@ def test_up_killed_up_again_and_stopped(project: Path, mesh: Mesh) -> None:
     assert set(broken_locations(port)) == {"broken"}
     killed = state_of(project)
     first.send_signal(signal.SIGKILL)
-    assert "the domain broken does not load" in first.communicate(timeout=LONG)[1]
+    said = first.communicate(timeout=LONG)[1]
+    assert "the domain broken does not load" in said
+    assert "workspace.yaml lacks the code location forgotten" in said
     config = project / "mesh.toml"
     config.write_text(config.read_text(encoding="utf-8").replace(BROKEN, ""), encoding="utf-8")
     again = mesh("up", "--port", str(port), "--json")
     address = until_up(again)["kafka"]["address"]
     assert until_ended(again, "show") == "failed"
-    said = (project / "data" / "logs" / "show.log").read_text(encoding="utf-8")
-    assert json.loads(said)[-1] == address
+    log = (project / "data" / "logs" / "show.log").read_text(encoding="utf-8")
+    assert json.loads(log)[-1] == address
     assert not list(family(killed))
     state = state_of(project)
     asked = time.monotonic()
@@ -158,7 +164,7 @@ def test_up_says_who_holds_the_port(mesh: Mesh) -> None:
 def test_up_without_a_workspace_file(project: Path, mesh: Mesh) -> None:
     """A project without workspace.yaml is told what to write."""
     (project / "workspace.yaml").unlink()
-    assert "load_from: []" in refusal(mesh("up"))
+    assert "load_from:" in refusal(mesh("up"))
 
 
 def test_process_run_becomes_the_program(project: Path, mesh: Mesh) -> None:
