@@ -108,8 +108,9 @@ class ServiceRegistry(Registry):
 
     def close(self) -> None:
         """Let go of the connection, where there is one."""
-        if "_client" in self.__dict__:
-            self._client.close()
+        client = self.__dict__.pop("_client", None)
+        if client is not None:
+            client.close()
 
     @cached_property
     def _client(self) -> SchemaRegistryClient:
@@ -157,6 +158,7 @@ class ServiceRegistry(Registry):
         self, schema: Any, what: str, schema_id: int | None, guid: UUID | None, *, depth: int = 0
     ) -> RegisteredSchema:
         if not isinstance(schema.schema_str, str):
+            self.close()  # the client has kept the answer, and would give it again
             raise unavailable(self, what, "it answers without a schema")
         if depth > _REFERENCES_DEEP:
             raise unavailable(self, what, f"its references are nested deeper than {_REFERENCES_DEEP} levels")
