@@ -110,8 +110,8 @@ def _properties() -> Iterator[str]:
 def _tables() -> Iterator[str]:
     yield from ("# Tables and their columns", "", _NOTE, "")
     yield "Every domain's store holds a table a stream (one an event type, where its topic holds several), a table a"
-    yield "product, and a few of the platform's own. They are asked as `domain.table`. A product's table has the columns"
-    yield "of its contract and no others."
+    yield "product, and a few of the platform's own. They are asked as `domain.table`. A product's table has the"
+    yield "columns of its contract and no others."
     schemas = _stored_schemas()
     for table, columns in schemas.items():
         title, text = TABLES[table]
