@@ -12,7 +12,7 @@ from mesh_defs.contract.arrow import table_schema
 from mesh_defs.contract.contract import Envelope, OnUnknownField, StreamContract
 from mesh_defs.decode.avro import AvroCodec
 from mesh_defs.decode.columns.base import scattered
-from mesh_defs.decode.debezium import DebeziumJson
+from mesh_defs.decode.debezium import DebeziumAvro, DebeziumJson
 from mesh_defs.decode.envelope.cloudevents import CloudEvents
 from mesh_defs.decode.envelope.opened import NoEnvelope, Opened, Opener
 from mesh_defs.decode.framing import Confluent, NoFraming
@@ -84,7 +84,7 @@ def _codec(contract: StreamContract, schemas: WriterSchemas | None) -> PayloadCo
         case "json", "confluent":
             return FramedJson(_json(contract), schemas)
         case "avro", _ if contract.envelope is Envelope.DEBEZIUM:
-            raise _unsupported(contract, "the envelope debezium of Avro", "format: json")
+            return DebeziumAvro(contract, schemas)
         case "avro", _:
             return AvroCodec(contract, schemas)
         case "json", framing:

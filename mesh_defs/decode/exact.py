@@ -13,6 +13,9 @@ from mesh_defs.model.records import Stage
 MAX_DEPTH: Final = 256
 """Levels of nesting; a fixed limit, because the interpreter's own depends on who calls."""
 
+MAX_DIGITS: Final = 1 << 14
+"""Of a number whose scale stands beside it: PostgreSQL's `numeric` has at most 16,383 behind the point."""
+
 _TYPED: Final = msgspec.json.Decoder(float_hook=msgspec.Raw)
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -46,6 +49,25 @@ def document(text: bytes | msgspec.Raw) -> Any:
 def text_of(value: Any) -> str:
     """Return a value of `document` as compact JSON text."""
     return _encode(value).decode()
+
+
+def unscaled(number: bytes, scale: int) -> msgspec.Raw:
+    """Return the JSON number that an unscaled value of two's complement, big-endian, means.
+
+    Raises:
+        Refusal: It has more digits than any decimal holds.
+    """
+    try:
+        digits = str(int.from_bytes(number, signed=True))
+    except ValueError:
+        digits = ""
+    if not digits or abs(scale) > MAX_DIGITS:
+        raise Refusal("range", "the number has more digits than any decimal holds")
+    if scale <= 0:
+        return msgspec.Raw((digits + "0" * -scale if digits != "0" else digits).encode())
+    sign, digits = ("-", digits[1:]) if digits.startswith("-") else ("", digits)
+    digits = digits.zfill(scale + 1)
+    return msgspec.Raw(f"{sign}{digits[:-scale]}.{digits[-scale:]}".encode())
 
 
 def too_deep() -> Refusal:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import pyarrow as pa
+
 from mesh_defs.decode.changes import Change
 from mesh_defs.decode.columns.base import Array
 from mesh_defs.decode.refusal import Refusal
@@ -56,6 +58,31 @@ class Payloads:
             schema_ids=schema_ids,
             changes=None if self.changes is None else {positions[i]: c for i, c in self.changes.items()},
         )
+
+
+def joined(count: int, parts: Sequence[tuple[Sequence[int], Payloads]]) -> Payloads:
+    """Return parts of a batch as one, in the batch's order.
+
+    Args:
+        count: Of payloads in the batch.
+        parts: At least one, each with the positions of its payloads in the batch, ascending.
+    """
+    whole = Payloads()
+    order: dict[int, int] = {}
+    for positions, part in parts:
+        placed = part.placed(positions, {}, None)
+        whole.refused |= placed.refused
+        whole.unknown |= placed.unknown
+        whole.unknown_fields.update(placed.unknown_fields)
+        if placed.changes is not None:
+            whole.changes = (whole.changes or {}) | placed.changes
+        for position in positions:
+            if position not in placed.refused:
+                order[position] = len(order)
+    rows = pa.array([order[i] for i in range(count) if i in order], pa.int64())
+    columns = zip(*(part.columns for _, part in parts), strict=True)
+    whole.columns = [pa.concat_arrays(arrays).take(rows) for arrays in columns]
+    return whole
 
 
 class PayloadCodec(Protocol):

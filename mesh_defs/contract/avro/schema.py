@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from mesh_defs.contract.avro.types import (
+    CONNECT_TYPES,
     LOGICAL_TYPES,
     PRIMITIVES,
     Array,
@@ -209,7 +210,8 @@ def _fixed(node: Node, name: str, aliases: frozenset[str]) -> Fixed:
 
 def _logical(node: Node, kind: str, size: int | None) -> Logical | None:
     """Return the logical type; None also where it is invalid, as the specification demands."""
-    name = node.string("logicalType")
+    meant = CONNECT_TYPES.get(node.string("connect.name") or "")
+    name = node.string("logicalType") or meant
     if name is None or kind not in LOGICAL_TYPES.get(name, frozenset()):
         return None
     if name == "decimal":
@@ -217,7 +219,7 @@ def _logical(node: Node, kind: str, size: int | None) -> Logical | None:
     wanted = {"uuid": _UUID_BYTES, "duration": _DURATION_BYTES}.get(name)
     if size is not None and size != wanted:
         return None
-    return Logical(name=name)
+    return Logical(name=name, zoneless=name == meant)
 
 
 def _decimal(node: Node, size: int | None) -> Logical | None:

@@ -25,6 +25,23 @@ LOGICAL_TYPES: Final[Mapping[str, frozenset[str]]] = {
 """What each logical type may annotate; elsewhere it is ignored, as the specification demands."""
 
 
+CONNECT_TYPES: Final[Mapping[str, str]] = {
+    "io.debezium.time.Date": "date",
+    "io.debezium.time.Time": "time-millis",
+    "io.debezium.time.MicroTime": "time-micros",
+    "io.debezium.time.Timestamp": "timestamp-millis",
+    "io.debezium.time.MicroTimestamp": "timestamp-micros",
+    "io.debezium.time.NanoTimestamp": "timestamp-nanos",
+    "org.apache.kafka.connect.data.Date": "date",
+    "org.apache.kafka.connect.data.Time": "time-millis",
+    "org.apache.kafka.connect.data.Timestamp": "timestamp-millis",
+}
+"""What `connect.name` says of a number: Kafka Connect's converters write Debezium's types without a logical type."""
+
+VARIABLE_DECIMAL: Final = "io.debezium.data.VariableScaleDecimal"
+"""Debezium's record of a decimal and its scale."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logical:
     """A logical type that is valid where it stands.
@@ -32,11 +49,13 @@ class Logical:
     Attributes:
         precision: Digits in all, for a decimal.
         scale: Digits behind the point, for a decimal.
+        zoneless: Whether a timestamp may as well be a wall clock: Kafka Connect's types do not tell.
     """
 
     name: str
     precision: int = 0
     scale: int = 0
+    zoneless: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

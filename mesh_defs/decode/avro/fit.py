@@ -12,11 +12,11 @@ from typing import Any, TypeAlias
 import msgspec
 import pyarrow as pa
 
-from mesh_defs.contract.avro.types import Array, Map, Record, Union, name_of
+from mesh_defs.contract.avro.types import VARIABLE_DECIMAL, Array, Map, Record, Union, name_of
 from mesh_defs.contract.types import Column, ColumnType, Kind
 from mesh_defs.decode.avro.nodes import Node
 from mesh_defs.decode.avro.scalars import JsonText, document_converter, is_decimal, is_text, scalar
-from mesh_defs.decode.avro.text import Texts
+from mesh_defs.decode.avro.text import Texts, variable_decimal
 from mesh_defs.decode.columns.arrow import Either, Listed, Lists, Maps, Misfit, Nothing, Part, Structs
 from mesh_defs.decode.columns.base import Converter
 from mesh_defs.decode.columns.build import is_required, key_converter
@@ -81,6 +81,8 @@ class Fit:
         type_ = column.type
         checks = checks_for(type_)
         match node.type, type_.kind:
+            case Record(name=name), Kind.DECIMAL if name == VARIABLE_DECIMAL:
+                return Listed(type_, document_converter(column, required=required), variable_decimal)
             case Record(), Kind.OBJECT:
                 return self._struct(node, type_, required=required)
             case Array(), Kind.ARRAY if type_.item is not None:

@@ -118,10 +118,11 @@ def _spelt(node: Node, column: Column, *, required: bool) -> Converter | None:
 
 def _moment(node: Node, column: Column, *, required: bool) -> Converter | None:
     type_ = column.type
-    logical = node.logical.name if node.logical is not None else ""
-    if logical in _COUNTED:
-        kind, encoding = _COUNTED[logical]
-        zoned = kind is not Kind.TIMESTAMP or type_.timezone is not logical.startswith(_LOCAL)
+    logical = node.logical
+    if logical is not None and logical.name in _COUNTED:
+        kind, encoding = _COUNTED[logical.name]
+        local = logical.name.startswith(_LOCAL)
+        zoned = kind is not Kind.TIMESTAMP or type_.timezone is not local or logical.zoneless
         if kind is not type_.kind or not zoned:
             return None
         return COUNTS[kind](replace(type_, encoding=encoding), required=required, checks=checks_for(type_))

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from mesh_defs.contract.avro.types import (
+    VARIABLE_DECIMAL,
     Array,
     AvroSchema,
     AvroType,
@@ -95,6 +96,8 @@ class Texts:
         match whole:
             case Union():
                 text = self._union(whole, above)
+            case Record(name=name) if name == VARIABLE_DECIMAL:
+                text = Text(variable_decimal)
             case Record():
                 inside = None if above is None else (*above, whole.name)
                 text = _object({field.name: self.of(field.type, inside) for field in whole.fields})
@@ -125,6 +128,11 @@ class Texts:
         if len(others) == 1:
             return next(iter(others.values()))
         return Text(lambda value: _tagged(value, others))
+
+
+def variable_decimal(value: Mapping[str, Any]) -> msgspec.Raw:
+    """Return the number of a decimal whose scale stands beside it."""
+    return exact.unscaled(value["value"], value["scale"])
 
 
 def _object(fields: Mapping[str, Text]) -> Text:

@@ -1,5 +1,6 @@
-"""Debezium's change events: the envelope around a row's images, in JSON."""
+"""Debezium's change events: the envelope around a row's images, in JSON and in Avro."""
 
+from mesh_defs.decode.debezium.avro import DebeziumAvro
 from mesh_defs.decode.debezium.json import DebeziumJson
 
-__all__ = ["DebeziumJson"]
+__all__ = ["DebeziumAvro", "DebeziumJson"]

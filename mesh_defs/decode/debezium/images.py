@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-import pyarrow as pa
-
 from mesh_defs.contract.contract import StreamContract
 from mesh_defs.decode import exact
-from mesh_defs.decode.columns.base import Array
+from mesh_defs.decode.columns.base import scattered
 from mesh_defs.decode.json.codec import JsonCodec
-from mesh_defs.decode.payload import Payloads
+from mesh_defs.decode.payload import Payloads, joined
 from mesh_defs.decode.refusal import Refusal
 
 _NO_HEADERS: Final = ()
@@ -28,6 +26,24 @@ class Image:
 
     document: bytes
     lacks: Mapping[str, Any] = field(default_factory=dict)
+
+
+def take_rows(payloads: Payloads, found: Payloads, paths: Mapping[int, str], count: int) -> None:
+    """Put rows where their changes stand, nulls where a change brings none.
+
+    Args:
+        payloads: Of the changes; takes the rows.
+        found: The rows, decoded.
+        paths: Where in its change each row stands, by the change's position, ascending.
+        count: Of changes.
+    """
+    positions = list(paths)
+    for position, refusal in found.refused.items():
+        payloads.refused[positions[position]] = refusal.within(paths[positions[position]])
+    payloads.unknown |= {positions[i]: text for i, text in found.unknown.items()}
+    payloads.unknown_fields = found.unknown_fields
+    good = [paths.get(i) for i in range(count) if i not in payloads.refused]
+    payloads.columns = [scattered(column, good) for column in found.columns]
 
 
 class Images:
@@ -54,7 +70,7 @@ class Images:
         whole = [i for i, image in enumerate(images) if not image.lacks]
         found = self._whole.decode([images[i].document for i in whole], _NO_HEADERS)
         others = self._decode_partial([images[i] for i in partial])
-        return _merged(len(images), [(whole, found), (partial, others)])
+        return joined(len(images), [(whole, found), (partial, others)])
 
     def _decode_partial(self, images: Sequence[Image]) -> Payloads:
         refused: dict[int, Refusal] = {}
@@ -77,25 +93,3 @@ class Images:
                 word = "null" if name in given else "absent"
                 return Refusal("required", f"the field is required, but {word}", f".{name}")
         return None
-
-
-def _merged(count: int, parts: Sequence[tuple[Sequence[int], Payloads]]) -> Payloads:
-    """Return parts of a batch as one, in the batch's order."""
-    merged = Payloads()
-    order: dict[int, int] = {}
-    for positions, part in parts:
-        placed = part.placed(positions, {}, None)
-        merged.refused |= placed.refused
-        merged.unknown |= placed.unknown
-        merged.unknown_fields += placed.unknown_fields
-        for position in positions:
-            if position not in placed.refused:
-                order[position] = len(order)
-    rows = pa.array([order[i] for i in range(count) if i in order], pa.int64())
-    columns = zip(*(part.columns for _, part in parts), strict=True)
-    merged.columns = [_concatenated(arrays).take(rows) for arrays in columns]
-    return merged
-
-
-def _concatenated(arrays: Sequence[Array]) -> Array:
-    return pa.concat_arrays(arrays)

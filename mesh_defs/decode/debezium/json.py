@@ -5,20 +5,18 @@ Each event is one row: of `c`, `u` and `r` with the columns of the row as it is,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 from mesh_defs.contract.contract import StreamContract
 from mesh_defs.decode import exact
 from mesh_defs.decode.changes import Change
-from mesh_defs.decode.columns.base import scattered
 from mesh_defs.decode.debezium.connect import ConnectSchema, read_schema
-from mesh_defs.decode.debezium.images import Image, Images
+from mesh_defs.decode.debezium.images import Image, Images, take_rows
 from mesh_defs.decode.debezium.message import Message, read_message
 from mesh_defs.decode.debezium.source import position_of, time_of
 from mesh_defs.decode.debezium.unavailable import lacking, may_lack
-from mesh_defs.decode.debezium.values import Reader, of_members, readers, told_readers
+from mesh_defs.decode.debezium.values import Reader, of_members, readers, told, told_readers
 from mesh_defs.decode.payload import Payloads
 from mesh_defs.decode.refusal import Refusal
 from mesh_defs.model.records import Headers
@@ -57,22 +55,8 @@ class DebeziumJson:
                     payloads.unknown[index] = exact.text_of({"message": exact.document(message.message)})
             except Refusal as refusal:
                 payloads.refused[index] = refusal
-        self._take(payloads, images, paths, len(values))
+        take_rows(payloads, self._images.decode(list(images.values())), paths, len(values))
         return payloads
-
-    def _take(
-        self, payloads: Payloads, images: Mapping[int, Image], paths: Mapping[int, str], count: int
-    ) -> None:
-        """Decode the rows and put them where their changes stand, nulls where a change brings none."""
-        found = self._images.decode(list(images.values()))
-        positions = list(images)
-        for position, refusal in found.refused.items():
-            index = positions[position]
-            payloads.refused[index] = refusal.within(paths[index])
-        payloads.unknown |= {positions[i]: text for i, text in found.unknown.items()}
-        payloads.unknown_fields = found.unknown_fields
-        good = [images.get(i) for i in range(count) if i not in payloads.refused]
-        payloads.columns = [scattered(column, good) for column in found.columns]
 
     def _change(self, message: Message) -> Change:
         return Change(
@@ -89,9 +73,7 @@ class DebeziumJson:
         except Refusal as refusal:
             raise refusal.within(f"{message.path}.before") from None
         members = self._readers(message.schema)[1]
-        if isinstance(document, dict):
-            document = {name: _read(value, members.get(name)) for name, value in document.items()}
-        return exact.text_of(document)
+        return exact.text_of(told(document, members) if isinstance(document, dict) else document)
 
     def _image(self, message: Message, after: bytes) -> Image:
         members = self._readers(message.schema)[0]
@@ -119,10 +101,3 @@ class DebeziumJson:
 def _row_schema(envelope: ConnectSchema, name: str) -> ConnectSchema | None:
     found = envelope.member(name)
     return found if found is not None and found.type == "struct" else None
-
-
-def _read(value: Any, reader: Reader | None) -> Any:
-    try:
-        return value if reader is None else reader(value)
-    except Refusal:
-        return value

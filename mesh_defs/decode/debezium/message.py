@@ -7,15 +7,13 @@ from typing import Final
 
 import msgspec
 
-from mesh_defs.decode.changes import OPERATIONS, WITH_IMAGE
 from mesh_defs.decode.debezium.refusals import refusal
+from mesh_defs.decode.debezium.rules import check_envelope, check_operation
 from mesh_defs.decode.debezium.source import Source
 from mesh_defs.decode.json.verdicts import REFUSED, verdict
 
 _NOTHING: Final = msgspec.Raw()
 _NULL: Final = b"null"
-_MARKS: Final = frozenset(["op", "before", "after"])
-"""What makes a document an envelope; `source` and `ts_ms` are also in other messages of Debezium."""
 
 
 class _Envelope(msgspec.Struct, gc=False):
@@ -81,20 +79,9 @@ def _read(document: bytes, path: str) -> _Envelope:
 def _message(found: _Envelope, document: bytes, path: str, schema: bytes | None) -> Message:
     if found.op is None:
         _check_marks(document, path)
-        raise refusal("debezium_op", "the change has no op: it must be one of c, u, d, r, t, m", f"{path}.op")
-    if found.op not in OPERATIONS:
-        message = "the change's op is not known: it must be one of c, u, d, r, t, m"
-        raise refusal("debezium_op", message, f"{path}.op")
     after = _present(found.after)
-    if (after is not None) != (found.op in WITH_IMAGE):
-        message = (
-            "a change of op c, u or r says the row in after, but it is absent or null"
-            if after is None
-            else "a change of op d, t or m has no row after it, but after says one"
-        )
-        raise refusal("debezium_after", message, f"{path}.after")
     return Message(
-        op=found.op,
+        op=check_operation(found.op, path, has_after=after is not None),
         path=path,
         source=found.source or Source(),
         before=_image(found.before, f"{path}.before"),
@@ -114,12 +101,7 @@ def _check_marks(document: bytes, path: str) -> None:
         members = _members(document)
     except REFUSED:
         return
-    if not _MARKS & members.keys():
-        message = (
-            "the document is no change event: it has neither op nor before nor after; a row that Debezium's "
-            "ExtractNewRecordState has taken out of its envelope is read with `envelope: none`"
-        )
-        raise refusal("debezium_envelope", message, path)
+    check_envelope(members.keys(), path)
 
 
 def _present(raw: msgspec.Raw) -> bytes | None:

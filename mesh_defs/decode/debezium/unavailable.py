@@ -12,7 +12,11 @@ import uuid
 from collections.abc import Iterable
 from typing import Any, Final
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from mesh_defs.decode import exact
+from mesh_defs.decode.columns.base import Array
 
 _WORD: Final = "__debezium_unavailable_value"
 _BYTES: Final = _WORD.encode()
@@ -41,6 +45,10 @@ _TRACES: Final = (
 )
 
 
+_LENGTHS: Final = (1, len(_BYTES))
+"""Of the lists and maps among them."""
+
+
 def may_lack(document: bytes) -> bool:
     """Return whether a row may hold a placeholder, by a quick look; without one it surely holds none."""
     return any(trace in document for trace in _TRACES)
@@ -48,8 +56,21 @@ def may_lack(document: bytes) -> bool:
 
 def lacking(document: dict[str, Any]) -> Iterable[str]:
     """Return the names of the fields whose values are placeholders."""
-    return [name for name, value in document.items() if _is_placeholder(value)]
+    return [name for name, value in document.items() if is_placeholder(value)]
 
 
-def _is_placeholder(value: Any) -> bool:
+def possible_places(values: Array) -> list[int]:
+    """Return where an array may hold placeholders, by a quick look; elsewhere it surely holds none."""
+    found: Any = None
+    if pa.types.is_string(values.type):
+        found = pc.is_in(values, pa.array([_WORD, _BASE64, _BYTES.hex(), exact.text_of({_WORD: _WORD})]))
+    elif pa.types.is_binary(values.type):
+        found = pc.equal(values, pa.scalar(_BYTES))
+    elif pa.types.is_list(values.type):
+        found = pc.is_in(pc.list_value_length(values), pa.array(_LENGTHS, pa.int32()))
+    return [] if found is None else pc.indices_nonzero(found).to_pylist()
+
+
+def is_placeholder(value: Any) -> bool:
+    """Return whether a value, as JSON writes it, is a placeholder."""
     return isinstance(value, str | list | dict) and exact.text_of(value) in _SHAPES

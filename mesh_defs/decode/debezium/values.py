@@ -5,7 +5,7 @@ Source: Debezium 3.6, packages `io.debezium.time` and `io.debezium.data`; the co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
@@ -45,7 +45,6 @@ _ISO: Final = {
 _VARIABLE: Final = "io.debezium.data.VariableScaleDecimal"
 _NUMBERS: Final = frozenset([Kind.BIGINT, Kind.INT, Kind.SMALLINT, Kind.DOUBLE, Kind.FLOAT, Kind.DECIMAL])
 _NESTED: Final = frozenset([Kind.OBJECT, Kind.JSON, Kind.ARRAY, Kind.MAP])
-_LARGEST_SCALE: Final = 1 << 20
 
 
 def readers(columns: Iterable[Column], schema: ConnectSchema | None) -> dict[str, Reader]:
@@ -62,13 +61,34 @@ def readers(columns: Iterable[Column], schema: ConnectSchema | None) -> dict[str
     return _present({name: _reader(types.get(name), schemas.get(name)) for name in {**types, **schemas}})
 
 
-def told_readers(columns: Iterable[Column], schema: ConnectSchema | None) -> dict[str, Reader]:
-    """Return the same for rows that are kept as JSON text: counts become texts, so that text tells the moment."""
+def told_readers(
+    columns: Sequence[Column], schema: ConnectSchema | None, *, wall_clocks: bool = False
+) -> dict[str, Reader]:
+    """Return the same for rows that are kept as JSON text: counts become texts, so that text tells the moment.
+
+    Args:
+        columns: The contract's.
+        schema: Of the row, where the message brings it.
+        wall_clocks: Whether texts of instants are to lose their Z where the column is a wall clock.
+    """
     spelled = [replace(column, type=_spelled(column.type)) for column in columns]
     counted = {
         c.name: _counted(c.type.kind, c.type.encoding, s.type) for c, s in zip(columns, spelled, strict=True)
     }
-    return _present(counted) | readers(spelled, schema)
+    clocks = {c.name: _zoneless(c.type.kind, c.type) for c in spelled if c.type.kind is Kind.TIMESTAMP}
+    return (_present(clocks) if wall_clocks else {}) | _present(counted) | readers(spelled, schema)
+
+
+def told(document: Mapping[str, Any], members: Mapping[str, Reader]) -> dict[str, Any]:
+    """Return a row that is kept as text; what cannot be read stays as it is."""
+    return {name: _kept(value, members.get(name)) for name, value in document.items()}
+
+
+def _kept(value: Any, reader: Reader | None) -> Any:
+    try:
+        return value if reader is None else reader(value)
+    except Refusal:
+        return value
 
 
 def _present(found: Mapping[str, Reader | None]) -> dict[str, Reader]:
@@ -184,19 +204,12 @@ def _number(text: str, scale: Any) -> msgspec.Raw:
     Source: `org.apache.kafka.connect.data.Decimal.fromLogical`.
     """
     try:
-        places = int(scale)
-        digits = str(int.from_bytes(unbase64(text), signed=True))
+        number, places = unbase64(text), int(scale)
     except (ValueError, TypeError):
         raise Refusal(
             "format", "the text is no decimal: base64 of an unscaled value, and its scale"
         ) from None
-    if abs(places) > _LARGEST_SCALE:
-        raise Refusal("range", "the number has more digits than any decimal holds")
-    if places <= 0:
-        return msgspec.Raw((digits + "0" * -places if digits != "0" else "0").encode())
-    sign, digits = ("-", digits[1:]) if digits.startswith("-") else ("", digits)
-    digits = digits.zfill(places + 1)
-    return msgspec.Raw(f"{sign}{digits[:-places]}.{digits[-places:]}".encode())
+    return exact.unscaled(number, places)
 
 
 def _embedded(value: Any) -> Any:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
+from pathlib import Path
 from typing import Any
+
+import fastavro
 
 from mesh_defs.contract.contract import Envelope, EventKind, StreamContract
 from mesh_defs.contract.types import Column, Kind
@@ -105,3 +110,52 @@ def wrapped(fields: list[dict[str, Any]], payload: dict[str, Any]) -> str:
         "version": 2,
     }
     return json.dumps({"schema": schema, "payload": payload})
+
+
+def avro_schema(fields: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the schema of an envelope as Kafka Connect's Avro converter writes it."""
+    row = {"type": "record", "name": "Value", "fields": fields}
+    source = [("lsn", ["null", "long"]), ("ts_us", ["null", "long"]), ("sequence", ["null", "string"])]
+    members = [
+        ("before", ["null", row]),
+        ("after", ["null", "Value"]),
+        (
+            "source",
+            {"type": "record", "name": "Source", "fields": [{"name": n, "type": t} for n, t in source]},
+        ),
+        (
+            "transaction",
+            ["null", {"type": "record", "name": "block", "fields": [{"name": "id", "type": "string"}]}],
+        ),
+        ("op", "string"),
+        ("ts_ms", ["null", "long"]),
+    ]
+    return {
+        "type": "record",
+        "name": "Envelope",
+        "namespace": "s.public.t",
+        "fields": [{"name": name, "type": type_} for name, type_ in members],
+        "connect.name": "s.public.t.Envelope",
+    }
+
+
+def optional(type_: str, meaning: str | None = None, **more: Any) -> list[Any]:
+    """Return an optional type; `meaning` is what `connect.name` says."""
+    return ["null", {"type": type_, **({} if meaning is None else {"connect.name": meaning}), **more}]
+
+
+def avro_changes(
+    folder: Path, fields: list[dict[str, Any]], contract: StreamContract
+) -> tuple[StreamContract, Any]:
+    """Return the contract of the same stream in Avro without frames, and what encodes its payloads."""
+    schema = avro_schema(fields)
+    path = folder / "value.avsc"
+    path.write_text(json.dumps(schema))
+    parsed = fastavro.parse_schema(schema)
+
+    def encode(payload: dict[str, Any]) -> bytes:
+        out = io.BytesIO()
+        fastavro.schemaless_writer(out, parsed, {"before": None, "after": None} | payload)
+        return out.getvalue()
+
+    return dataclasses.replace(contract, format="avro", framing="none", schema_file=path), encode

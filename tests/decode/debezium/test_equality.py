@@ -8,12 +8,14 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mesh_defs.contract.contract import StreamContract
 from mesh_defs.contract.types import Kind, TimeEncoding
 from tests.decode.builders import batch, column, decoded
-from tests.decode.debezium.messages import changes_of, envelope, field, wrapped
+from tests.decode.debezium.messages import avro_changes, changes_of, envelope, field, optional, wrapped
 from tests.strategies import text
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -40,6 +42,25 @@ FIELDS = [
     field("seen", "string", "io.debezium.time.ZonedTimestamp"),
     field("raw", "bytes"),
     field("tags", "array", items={"type": "string", "optional": True}),
+]
+
+
+_DEBEZIUM = "io.debezium.time."
+AVRO_FIELDS = [
+    {"name": "id", "type": "long"},
+    {"name": "name", "type": optional("string")},
+    {
+        "name": "price",
+        "type": optional(
+            "bytes", "org.apache.kafka.connect.data.Decimal", logicalType="decimal", precision=64, scale=2
+        ),
+    },
+    {"name": "day", "type": optional("int", f"{_DEBEZIUM}Date")},
+    {"name": "clock", "type": optional("long", f"{_DEBEZIUM}MicroTime")},
+    {"name": "at", "type": optional("long", f"{_DEBEZIUM}MicroTimestamp")},
+    {"name": "seen", "type": optional("string", f"{_DEBEZIUM}ZonedTimestamp")},
+    {"name": "raw", "type": optional("bytes")},
+    {"name": "tags", "type": ["null", {"type": "array", "items": ["null", "string"]}]},
 ]
 
 
@@ -111,9 +132,20 @@ def _written(change: dict[str, Any], price: Any) -> dict[str, Any]:
     return change | {name: wire(change[name], price) for name in ("before", "after")}
 
 
-def rows_of(*values: str | bytes | None) -> list[dict[str, Any]]:
+def _avro_image(image: dict[str, Any] | None) -> dict[str, Any] | None:
+    row = wire(image, lambda price: price)
+    return None if row is None or image is None else row | {"raw": image["raw"]}
+
+
+@pytest.fixture(scope="module")
+def avro(tmp_path_factory: pytest.TempPathFactory) -> tuple[StreamContract, Any]:
+    """The contract of the stream in Avro, and the encoder of its payloads."""
+    return avro_changes(tmp_path_factory.mktemp("avro"), AVRO_FIELDS, CONTRACT)
+
+
+def rows_of(*values: str | bytes | None, contract: StreamContract = CONTRACT) -> list[dict[str, Any]]:
     """Return the rows; prices of `_before` as text, since the connector's setting decides how they are written."""
-    typed = decoded(CONTRACT, batch(*values))
+    typed = decoded(contract, batch(*values))
     assert typed.dead_letters == ()
     found = typed.rows.to_pylist()
     for row in found:
@@ -133,3 +165,13 @@ def test_json_with_and_without_schemas(drawn: list[dict[str, Any] | None]) -> No
         assert {name: row[name] for name in image if name[0] != "_"} == {
             n: v for n, v in image.items() if n[0] != "_"
         }
+
+
+@settings(deadline=None)
+@given(st.lists(changes(), min_size=1, max_size=12))
+def test_json_and_avro(avro: tuple[StreamContract, Any], drawn: list[dict[str, Any] | None]) -> None:
+    """A change is the same row in both, whichever of Avro's decoders read it."""
+    contract, encode = avro
+    images = ("before", "after")
+    written = [None if c is None else encode(c | {n: _avro_image(c[n]) for n in images}) for c in drawn]
+    assert rows_of(*written, contract=contract) == rows_of(*map(_with_schema, drawn))
