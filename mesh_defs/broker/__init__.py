@@ -1,6 +1,6 @@
 """The only importer of confluent_kafka: identity, offsets, bounded reads, topics, the local Kafka."""
 
-from mesh_defs.broker.brokers import Brokers
+from mesh_defs.broker.brokers import Brokers, ConnectionKey, connection_key
 from mesh_defs.broker.client import Broker
 from mesh_defs.broker.connection import connection_for
 from mesh_defs.broker.local import LocalKafka, LocalKafkaStatus
@@ -12,10 +12,12 @@ __all__ = [
     "BoundedReader",
     "Broker",
     "Brokers",
+    "ConnectionKey",
     "LocalKafka",
     "LocalKafkaStatus",
     "TopicPlan",
     "connection_for",
+    "connection_key",
     "free_port",
     "who_holds",
 ]

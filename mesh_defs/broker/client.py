@@ -39,6 +39,15 @@ _RETRY_SECONDS: Final = 0.1
 # So long one request for metadata takes at most: librdkafka's callbacks are served between two of them.
 _METADATA_SECONDS: Final = 2.0
 _LEADERLESS: Final = (KafkaError._NOENT,)  # noqa: SLF001 - librdkafka's own codes are spelt so
+_NO_OFFSET: Final = (
+    *_LEADERLESS,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
+)
 
 DEFAULT_TIMEOUT: Final = 30.0
 """Seconds after which a cluster that does not answer is an error."""
@@ -104,6 +113,35 @@ class Broker:
         low = self._offsets(topic, partitions, OffsetSpec.earliest())
         end = self._offsets(topic, partitions, OffsetSpec.latest())
         return {p: Watermarks(low=low[p], end=max(end[p], low[p])) for p in partitions}
+
+    def ends(self, topics: Mapping[str, Sequence[int]]) -> dict[str, dict[int, int]]:
+        """Return the last stable offsets of several topics' partitions, in one question.
+
+        A partition of which the cluster says no offset (the topic is gone, it has no leader) is left out.
+
+        Raises:
+            BrokerAccessError: The cluster refuses the credentials.
+            BrokerUnavailableError: The cluster does not answer in time.
+        """
+        asked = [TopicPartition(topic, p) for topic, partitions in topics.items() for p in partitions]
+        found: dict[str, dict[int, int]] = {topic: {} for topic in topics}
+        if not asked:
+            return found
+        answers = self._admin.ask(
+            f"ask for the offsets of {', '.join(topics)}",
+            lambda admin, t: list(
+                admin.list_offsets(
+                    dict.fromkeys(asked, OffsetSpec.latest()),
+                    isolation_level=IsolationLevel.READ_COMMITTED,
+                    request_timeout=t,
+                ).values()
+            ),
+            expected=_NO_OFFSET,
+        )
+        for place, answer in zip(asked, answers, strict=True):
+            if not isinstance(answer, KafkaError):
+                found[place.topic][place.partition] = answer.offset
+        return found
 
     def offsets_at(self, topic: str, partitions: Sequence[int], instant: dt.datetime) -> dict[int, int]:
         """Return the first offset of each partition whose timestamp is at or after an instant.

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "contract": "contract:app",
     "registry": "registry:app",
     "ingest": "ingest:ingest",
+    "run": "run:run",
     "build": "build:build",
     "status": "status:status",
     "sql": "sql:sql",

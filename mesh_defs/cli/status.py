@@ -15,6 +15,8 @@ from mesh_defs.ingest.status import status as domain_status
 def status(context: typer.Context, *, as_json: JsonOption = False) -> None:
     """Show how each stream stands: what the store answers for, how far the broker is, and what stopped it.
 
+    Below stands which process ingests a domain, and since when.
+
     Exit code 1 if a domain's contracts cannot be read.
     """
     project = project_of(context)
@@ -26,6 +28,8 @@ def status(context: typer.Context, *, as_json: JsonOption = False) -> None:
         print_json([asdict(line) for line in lines])
     else:
         print_table(COLUMNS, [*map(_row, lines), *map(_broken, broken)], empty="no stream is declared")
+        for domain, holder in dict.fromkeys((line.domain, line.holder) for line in lines if line.holder):
+            typer.echo(f"{domain}: ingested by {holder}")
         for message in dict.fromkeys(line.error for line in lines if line.error):
             say(f"mesh: {message}")
     if broken:

@@ -31,23 +31,34 @@ def up(
     no_replay: Annotated[
         bool, typer.Option("--no-replay", help="Leave the processes of mesh.toml out.")
     ] = False,
+    no_resident: Annotated[
+        bool,
+        typer.Option(
+            "--no-resident", help="Leave ingest to the sensors, which ask for runs, instead of `mesh run`."
+        ),
+    ] = False,
     detach: Annotated[
         bool, typer.Option("--detach", "-d", help="Return when everything is well; the mesh runs on.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the mesh: local Kafka, Dagster's daemon and web server, and the processes of mesh.toml.
+    """Run the mesh: local Kafka, Dagster, the resident ingester (`mesh run`), and the processes of mesh.toml.
 
     It runs until Ctrl-C, SIGTERM or `mesh down`, which stop every part within 15 seconds. Each part is one line
     on standard output when it answers; its log is data/logs/PART.log. Exit code 1 if a part cannot be started.
     """
     project = project_of(context)
     if detach:
-        _detach(project, port=port, no_replay=no_replay, as_json=as_json)
+        arguments = ["--port", str(port)]
+        arguments += ["--no-replay"] if no_replay else []
+        arguments += ["--no-resident"] if no_resident else []
+        arguments += ["--json"] if as_json else []
+        _detach(project, arguments)
         return
     options = UpOptions(
         port=port,
         with_processes=not no_replay,
+        with_resident=not no_resident,
         apply_topics=lambda: _apply_topics(project),
         report=_print_json_line if as_json else _print_line,
         warn=lambda message: say(f"mesh: {message}"),
@@ -60,10 +71,7 @@ def up(
         say("mesh: stopped")
 
 
-def _detach(project: Project, *, port: int, no_replay: bool, as_json: bool) -> None:
-    arguments = ["--port", str(port)]
-    arguments += ["--no-replay"] if no_replay else []
-    arguments += ["--json"] if as_json else []
+def _detach(project: Project, arguments: list[str]) -> None:
     try:
         with interrupted_by_signals(), ERRORS.status("starting the mesh"):
             code = up_in_background(project, arguments, out=_write, err=say)

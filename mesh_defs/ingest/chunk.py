@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mesh_defs.broker import BoundedReader
@@ -43,6 +43,11 @@ class Limits:
     seconds: float = 10.0
     gaps: int = 10_000
     batch: int = 10_000
+
+
+def never() -> bool:
+    """Go on."""
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +135,13 @@ class StreamRun:
         """The next offset of each partition, as far as chunks have been taken."""
         return self._next
 
-    def collect(self, store: DomainStore, limits: Limits) -> Chunk:
+    def collect(self, store: DomainStore, limits: Limits, stopping: Callable[[], bool] = never) -> Chunk:
         """Fill one chunk.
+
+        Args:
+            store: Where it is staged.
+            limits: When it is full.
+            stopping: Whether it is to end as it is.
 
         Raises:
             BrokerError: The read failed; nothing of the chunk may be committed.
@@ -152,6 +162,7 @@ class StreamRun:
                     or size >= limits.size_bytes
                     or gaps >= limits.gaps
                     or time.monotonic() >= deadline
+                    or stopping()
                 ):
                     break
             if self.tripped is None:

@@ -18,6 +18,8 @@ class Failure:
         partition: None where the whole stream is concerned.
         error: The error's class name.
         at: When the pass ended, RFC 3339, UTC.
+        attempts: How often it was tried in vain by the resident ingester, one after the other.
+        retry_at: When the resident ingester tries it again, RFC 3339, UTC; None where nobody does by itself.
     """
 
     stream: str
@@ -25,6 +27,8 @@ class Failure:
     error: str
     message: str
     at: str
+    attempts: int = 1
+    retry_at: str | None = None
 
 
 def read_failures(folder: Path) -> tuple[Failure, ...]:

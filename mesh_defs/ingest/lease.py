@@ -1,4 +1,8 @@
-"""The ingest lease: passes over one domain take turns, so that none does its work twice."""
+"""The ingest lease: who ingests a domain, one process at a time, so that none does another's work twice.
+
+The lease only saves work. What protects the data is the fence in the commit; so a holder that was stopped (SIGSTOP) is
+passed over, and its batch is fenced when it comes back.
+"""
 
 from __future__ import annotations
 
@@ -12,36 +16,71 @@ import psutil
 from mesh_defs.store import FileLock, Holder
 
 FILE = "ingest.lock"
+NUDGE = "ingest.nudge"
+
+BOUNDED = "ingest pass"
+RESIDENT = "resident ingester"
+"""The purposes by which a holder says whether it ends by itself."""
 
 POLL_SECONDS = 0.2
 """How often a waiting pass asks again: flock cannot be waited for and interrupted at the same time."""
 
 
-@contextlib.contextmanager
-def ingest_lease(folder: Path) -> Iterator[None]:
-    """Hold the domain's ingest lease; wait while another pass holds it.
+def lease_of(folder: Path, purpose: str) -> FileLock:
+    """Return the lease of the domain whose store is in `folder`, not yet held."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / FILE, purpose=purpose)
 
-    The lease only saves work. What protects the data is the fence in the commit; so a holder that was stopped
-    (SIGSTOP) is passed over, and its batch is fenced when it comes back.
+
+def lease_holder(folder: Path) -> Holder | None:
+    """Return who ingests the domain in `folder` now; None where nobody does, or only one that was stopped."""
+    lock = FileLock(folder / FILE, purpose="")
+    holder = lock.holder() if lock.is_taken() else None
+    return None if is_stopped(holder) else holder
+
+
+def nudge(folder: Path) -> None:
+    """Ask the resident ingester of the domain in `folder` to try at once what it has stopped."""
+    (folder / NUDGE).touch()
+
+
+def nudges(folder: Path) -> int:
+    """Return a number that changes with each nudge."""
+    try:
+        return (folder / NUDGE).stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+@contextlib.contextmanager
+def pass_lease(folder: Path) -> Iterator[Holder | None]:
+    """Hold the domain's lease for a pass; wait while another pass holds it.
 
     Args:
         folder: The domain's store.
+
+    Yields:
+        None where the pass may begin; the resident ingester that holds the lease and does not end by itself.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / FILE, purpose="ingest pass")
+    lock = lease_of(folder, BOUNDED)
     tick = threading.Event()
     while not lock.try_acquire():
-        if _stopped(lock.holder()):
-            yield
+        holder = lock.holder()
+        if is_stopped(holder):
+            yield None
+            return
+        if holder is not None and holder.purpose == RESIDENT:
+            yield holder
             return
         tick.wait(POLL_SECONDS)
     try:
-        yield
+        yield None
     finally:
         lock.release()
 
 
-def _stopped(holder: Holder | None) -> bool:
+def is_stopped(holder: Holder | None) -> bool:
+    """Say whether a holder cannot act (SIGSTOP)."""
     if holder is None:
         return False
     try:

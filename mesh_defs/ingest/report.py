@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from mesh_defs.model.errors import MeshError
@@ -43,6 +44,19 @@ class PartitionReport:
             snapshot=snapshot,
         )
 
+    def joined(self, later: PartitionReport) -> PartitionReport:
+        """Return one report of this span and of a later one; where an epoch began between, only of the later."""
+        if later.epoch != self.epoch:
+            return later
+        return replace(
+            later,
+            from_offset=self.from_offset,
+            row_count=self.row_count + later.row_count,
+            dead_letter_count=self.dead_letter_count + later.dead_letter_count,
+            gaps=self.gaps + later.gaps,
+            snapshot=self.snapshot if later.snapshot is None else later.snapshot,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
@@ -72,6 +86,21 @@ class StreamReport:
     troubles: tuple[Trouble, ...] = ()
     unknown_fields: tuple[tuple[str, int], ...] = ()
     tables: tuple[tuple[str, int], ...] = ()
+
+    def plus(self, later: StreamReport) -> StreamReport:
+        """Return one report of two passes, one after the other; what stops the stream is what the later one says."""
+        own = {p.partition: p for p in self.partitions}
+        for part in later.partitions:
+            known = own.get(part.partition)
+            own[part.partition] = part if known is None else known.joined(part)
+        before = dict(self.tables)
+        unknown = Counter(dict(self.unknown_fields)) + Counter(dict(later.unknown_fields))
+        return replace(
+            later,
+            partitions=tuple(own[p] for p in sorted(own)),
+            unknown_fields=tuple(sorted(unknown.items())),
+            tables=tuple((name, before.get(name, 0) + rows) for name, rows in later.tables) or self.tables,
+        )
 
     @property
     def row_count(self) -> int:

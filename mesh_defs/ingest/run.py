@@ -13,7 +13,8 @@ from mesh_defs.contract.project import Project
 from mesh_defs.ingest.account import OnProgress
 from mesh_defs.ingest.chunk import Limits
 from mesh_defs.ingest.failures import Failure, write_failures
-from mesh_defs.ingest.lease import ingest_lease
+from mesh_defs.ingest.lease import pass_lease
+from mesh_defs.ingest.observe import observe
 from mesh_defs.ingest.report import PassReport
 from mesh_defs.ingest.work import DomainWork, silent
 from mesh_defs.model.errors import ConfigError
@@ -35,7 +36,8 @@ def run_pass(
 
     The order of effects:
 
-    1. Take the domain's ingest lease; a second pass waits for the first.
+    1. Take the domain's ingest lease; a second pass waits for the first. Where the resident ingester holds it, the
+       pass is superseded: it watches until that one has committed what was on the broker, and reports it.
     2. Open the store; make the streams' tables fit their contracts.
     3. For each stream compare topic identity and watermarks with the stored offsets.
     4. In rounds: each stream with news reads, decodes and stages one chunk; then one commit makes the
@@ -61,22 +63,47 @@ def run_pass(
         StoreError: The domain's store cannot be opened.
     """
     contracts = _chosen(domain, streams)
+    while True:
+        with pass_lease(project.data_folder(domain.name)) as resident:
+            if resident is None:
+                return _pass(
+                    project,
+                    domain,
+                    contracts,
+                    on_progress=on_progress,
+                    on_step=on_step,
+                    limits=limits or Limits(),
+                )
+        seen = observe(project, domain, contracts, resident, on_progress)
+        if seen is not None:
+            return seen
+
+
+def _pass(
+    project: Project,
+    domain: Domain,
+    contracts: Sequence[StreamContract],
+    *,
+    on_progress: OnProgress,
+    on_step: OnStep,
+    limits: Limits,
+) -> PassReport:
+    """Make a pass, the lease held."""
     folder = project.data_folder(domain.name)
     with (
-        ingest_lease(folder),
         DomainStore.open(folder, domain.name) as store,
         Brokers(project.config) as brokers,
-        _collector_paused(),
-    ):
-        with DomainWork(
+        DomainWork(
             project=project,
             store=store,
             brokers=brokers,
             on_progress=on_progress,
             on_step=on_step,
-            limits=limits or Limits(),
-        ) as work:
-            report = PassReport(domain=domain.name, streams=work.run(contracts))
+            limits=limits,
+        ) as work,
+        _collector_paused(),
+    ):
+        report = PassReport(domain=domain.name, streams=work.run(contracts))
         write_failures(folder, {c.name for c in contracts}, _failures(report))
         refresh_script(project)
     return report

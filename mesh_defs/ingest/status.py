@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mesh_defs.contract.contract import Domain, StreamContract
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest.failures import Failure, read_failures
+from mesh_defs.ingest.lease import lease_holder
 from mesh_defs.ingest.news import StreamNews, news, read_offsets
 from mesh_defs.model.errors import BrokerUnavailableError
 from mesh_defs.store import PartitionOffsets, StreamOffsets
@@ -25,6 +26,7 @@ class PartitionStatus:
         lag: `end_offset` minus `next_offset`.
         last_commit_at: RFC 3339, UTC.
         state: `current`, `behind`, `new` (never read), `stopped` (see `error`), or `unknown` (no broker).
+        holder: Who ingests the domain now, and since when; None where nobody does.
     """
 
     domain: str
@@ -37,6 +39,7 @@ class PartitionStatus:
     last_commit_at: str | None
     state: str
     error: str | None
+    holder: str | None = None
 
 
 def status(project: Project, domain: Domain) -> tuple[PartitionStatus, ...]:
@@ -54,8 +57,9 @@ def status(project: Project, domain: Domain) -> tuple[PartitionStatus, ...]:
     except BrokerUnavailableError as error:
         offsets = read_offsets(project, domain)
         streams = {s.name: StreamNews(stream=s.name, error=error) for s in domain.streams}
+    holder = lease_holder(project.data_folder(domain.name))
     return tuple(
-        line
+        replace(line, holder=None if holder is None else str(holder))
         for contract in domain.streams
         for line in _stream(contract, streams[contract.name], offsets.streams.get(contract.name), failures)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -16,7 +16,7 @@ from mesh_defs.contract.contract import StreamContract
 from mesh_defs.contract.project import Project
 from mesh_defs.decode import StreamDecoder, decoder_for
 from mesh_defs.ingest.account import OnProgress, Progress, StreamAccount
-from mesh_defs.ingest.chunk import Chunk, Limits, StreamRun
+from mesh_defs.ingest.chunk import Chunk, Limits, StreamRun, never
 from mesh_defs.ingest.plan import StreamPlan, check_identity, check_ownership, plan_stream
 from mesh_defs.ingest.report import StreamReport, Trouble
 from mesh_defs.model.errors import FencedError, MeshError
@@ -78,7 +78,8 @@ class DomainWork:
         limits: When a chunk is full.
         on_progress: Told after each commit.
         on_step: Told of each numbered step of a commit, for the fault tests.
-        tail: Whether readers stay open when a stream is through.
+        tail: Whether readers stay open when a stream is through, and offsets are mirrored only by `mirror`.
+        stopping: Whether chunks are to end as they are.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class DomainWork:
         on_progress: OnProgress = silent,
         on_step: OnStep = no_step,
         tail: bool = False,
+        stopping: Callable[[], bool] = never,
     ) -> None:
         self._mesh = project.config.name
         self._store = store
@@ -99,7 +101,10 @@ class DomainWork:
         self._limits = limits
         self._on_progress = on_progress
         self._on_step = on_step
+        self._stopping = stopping
+        self._tail = tail
         self._readers = Readers(tail=tail)
+        self._unmirrored: dict[str, tuple[StreamContract, dict[int, int]]] = {}
         self._writer = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
         self._accounts: dict[str, StreamAccount] = {}
         self._runs: dict[str, StreamRun] = {}
@@ -173,7 +178,7 @@ class DomainWork:
         chunks: dict[str, Chunk] = {}
         for name, run in tuple(self._runs.items()):
             try:
-                chunk = run.collect(self._store, self._limits)
+                chunk = run.collect(self._store, self._limits, self._stopping)
                 self._recheck(run)
             except MeshError as error:
                 self._drop(name, error)
@@ -198,6 +203,17 @@ class DomainWork:
         found = tuple(account.report() for account in self._accounts.values())
         self._accounts = {}
         return found
+
+    def mirror(self) -> None:
+        """Mirror what was committed to the consumer groups, for lag tools only."""
+        for contract, positions in self._unmirrored.values():
+            group = f"{self._mesh}.{contract.full_name}"
+            self._brokers.of(contract).mirror(group, contract.topic, positions)
+        self._unmirrored = {}
+
+    def let_go(self, stream: str) -> None:
+        """Close what is open of a stream: its cluster is to be looked for anew."""
+        self._readers.drop(stream)
 
     def _decoder(self, contract: StreamContract) -> StreamDecoder:
         """Return the stream's decoder; the first time, make its tables fit the contract."""
@@ -232,9 +248,10 @@ class DomainWork:
         for name, chunk in chunks.items():
             self._accounts[name].count(chunk.files)
             run = self._runs[name]
-            group = f"{self._mesh}.{run.contract.full_name}"
-            self._brokers.of(run.contract).mirror(group, run.contract.topic, run.positions)
+            self._unmirrored[name] = (run.contract, dict(run.positions))
             self._on_progress(self._accounts[name].progress)
+        if not self._tail:
+            self.mirror()
 
     def _start_over(self, chunks: Mapping[str, Chunk], error: FencedError) -> None:
         """Go back to the stored offsets: another writer was faster, and its commit stands."""

@@ -23,6 +23,7 @@
     │   └── SchemaConflictError      a table cannot take the contract's columns
     ├── RecordRefusedError           a record broke the contract and the policy says stop
     ├── TooManyDeadLettersError      more dead letters than `maxDeadLetterRatio` allows
+    ├── StreamStoppedError           the resident ingester could not bring a stream to its end
     ├── ProductError                 a product's query cannot be read or run
     ├── QueryError                   a person's SQL cannot be run
     ├── ProcessError                 a part that `mesh up` watches cannot start or died
@@ -168,6 +169,10 @@ class RecordRefusedError(MeshError):
 
 class TooManyDeadLettersError(MeshError):
     """More dead letters than the contract's `maxDeadLetterRatio` allows."""
+
+
+class StreamStoppedError(MeshError):
+    """The resident ingester could not bring a stream to its end."""
 
 
 class ProductError(MeshError):

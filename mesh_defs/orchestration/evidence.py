@@ -12,6 +12,9 @@ from mesh_defs.store import StreamOffsets
 
 Metadata = dict[str, dg.MetadataValue]
 
+NEXT_OFFSETS = "next_offsets"
+"""The metadata that says how far the store is, as text."""
+
 _SHOWN_PARTITIONS = 64
 """More make the event unreadable; the ledger has them all."""
 
@@ -31,6 +34,9 @@ def stream_metadata(report: StreamReport, stored: StreamOffsets | None) -> Metad
             _listed(f"{_name(p)}: {p.from_offset} to {p.to_offset}" for p in parts)
         ),
     }
+    if stored is not None:
+        reached = sorted(stored.partitions.items())
+        found[NEXT_OFFSETS] = dg.MetadataValue.text(_listed(f"{p}: {o.next_offset}" for p, o in reached))
     gaps = [f"{p.partition}: {g.kind} {g.from_offset} to {g.to_offset}" for p in parts for g in p.gaps]
     if gaps:
         found["gaps"] = dg.MetadataValue.text(_listed(gaps))

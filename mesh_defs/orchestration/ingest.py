@@ -2,7 +2,7 @@
 
 # No `from __future__ import annotations` here: Dagster reads the annotation of `context` at definition.
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -77,7 +77,7 @@ def ingest_assets(project: Project, domain: Domain) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"{domain.name}__ingest",
         specs=[table_spec(domain, t) for t in tables],
-        check_specs=[spec for t in tables for spec in _all_specs(t, table_key(domain.name, t.name))],
+        check_specs=[spec for t in tables for spec in table_checks(t, table_key(domain.name, t.name))],
         can_subset=True,
         description="One bounded pass: reads every selected stream up to its last stable offsets and commits.",
     )
@@ -85,11 +85,18 @@ def ingest_assets(project: Project, domain: Domain) -> dg.AssetsDefinition:
         chosen = [name for name, own in keys.items() if not context.selected_asset_keys.isdisjoint(own)]
         try:
             report = run_pass(project, domain, chosen, on_progress=_progress_log(context))
-            pass_ = _Pass(project=project, domain=domain, stored=_stored(project, domain))
+            telling = Telling(
+                project=project,
+                domain=domain,
+                stored=stored_offsets(project, domain),
+                instance=context.instance,
+                tables=context.selected_asset_keys,
+                checks=context.selected_asset_check_keys,
+            )
         except MeshError as error:
             raise _failure([error]) from error
         for stream in report.streams:
-            yield from _told(context, pass_, stream)
+            yield from stream_events(telling, stream)
         errors = [error for stream in report.failed for error in stream.errors]
         if errors:
             raise _failure(errors)
@@ -97,84 +104,95 @@ def ingest_assets(project: Project, domain: Domain) -> dg.AssetsDefinition:
     return ingest
 
 
-def _all_specs(contract: StreamContract, key: dg.AssetKey) -> tuple[dg.AssetCheckSpec, ...]:
+def table_checks(contract: StreamContract, key: dg.AssetKey) -> tuple[dg.AssetCheckSpec, ...]:
+    """Return the checks of an events table."""
     return (*check_specs(key), *freshness_spec(contract, key), *quality_specs(contract, key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Pass:
-    """A pass that is over, and what the store holds since."""
+class Telling:
+    """What is needed to tell Dagster what was ingested.
+
+    Attributes:
+        stored: What the store answers for now.
+        tables: The tables that are told by events of the caller's; others that moved are told without a run.
+        checks: The checks that are to be evaluated.
+    """
 
     project: Project
     domain: Domain
     stored: StoreOffsets
+    instance: dg.DagsterInstance
+    tables: Collection[dg.AssetKey]
+    checks: Collection[dg.AssetCheckKey]
 
 
-def _told(context: dg.AssetExecutionContext, pass_: _Pass, report: StreamReport) -> Iterator[PassEvent]:
+def stream_events(telling: Telling, report: StreamReport) -> Iterator[PassEvent]:
     """Yield what became of a stream; what a stopped one committed before is a materialisation too."""
-    project, domain = pass_.project, pass_.domain
+    project, domain = telling.project, telling.domain
     contract = domain.stream(report.stream)
     if contract is None:
         return
-    _report_topic(context, contract, report)
+    _report_topic(telling.instance, contract, report)
     keys = {table_key(domain.name, table.name): table for table in contract.tables}
-    yield from _moved(context, pass_, report, keys)
-    checks = context.selected_asset_check_keys
-    wanted = {key: {c.name for c in checks if c.asset_key == key} for key in keys}
+    yield from _moved(telling, report, keys)
+    wanted = {key: {c.name for c in telling.checks if c.asset_key == key} for key in keys}
     rows = dict(report.tables)
     # Products wait for the verdict on every input that moved, also where the run did not select it.
-    others = {k for k, t in keys.items() if k not in context.selected_asset_keys and rows.get(t.name)}
+    others = {k for k, t in keys.items() if k not in telling.tables and rows.get(t.name)}
     judged = [key for key in keys if LEDGER_CHECK in wanted[key] or key in others]
     yield from ledger_results(project, domain, report.stream, judged)
     for key, table in keys.items():
         if MOVING_CHECK in wanted[key]:
             yield moving_result(report, key)
         if FRESHNESS_CHECK in wanted[key]:
-            found = freshness_result(table, key, pass_.stored, dt.datetime.now(dt.UTC))
+            found = freshness_result(table, key, telling.stored, dt.datetime.now(dt.UTC))
             if found is not None:
                 yield found
         yield from quality_results(project, domain, table, key, wanted[key])
 
 
 def _moved(
-    context: dg.AssetExecutionContext,
-    pass_: _Pass,
-    report: StreamReport,
-    keys: Mapping[dg.AssetKey, StreamContract],
+    telling: Telling, report: StreamReport, keys: Mapping[dg.AssetKey, StreamContract]
 ) -> Iterator[PassEvent]:
     """Yield the materialisation of each selected table; those of the same stream that moved too are told apart."""
     if report.errors and report.snapshot is None:
         return
-    stored = pass_.stored.streams.get(report.stream)
+    stored = telling.stored.streams.get(report.stream)
     for key, table in keys.items():
         metadata = stream_metadata(report, stored)
         if table.part_of is not None:
-            metadata = type_metadata(report, stored, table.name, _row_count(pass_, table.name))
-        if key in context.selected_asset_keys:
+            metadata = type_metadata(report, stored, table.name, _row_count(telling, table.name))
+        if key in telling.tables:
             yield dg.MaterializeResult(asset_key=key, metadata=metadata)
         elif dict(report.tables).get(table.name):
             event = dg.AssetMaterialization(asset_key=key, metadata=metadata)
-            context.instance.report_runless_asset_event(event)
+            telling.instance.report_runless_asset_event(event)
 
 
-def _row_count(pass_: _Pass, table: str) -> int:
-    folder = pass_.project.data_folder(pass_.domain.name)
-    with DomainStore.open(folder, pass_.domain.name, read_only=True) as store:
+def _row_count(telling: Telling, table: str) -> int:
+    folder = telling.project.data_folder(telling.domain.name)
+    with DomainStore.open(folder, telling.domain.name, read_only=True) as store:
         return store.row_count(table)
 
 
-def _report_topic(context: dg.AssetExecutionContext, contract: StreamContract, stream: StreamReport) -> None:
+def _report_topic(instance: dg.DagsterInstance, contract: StreamContract, stream: StreamReport) -> None:
     """Tell that the topic moved, if it did: without a run, for no run of the mesh fills a topic."""
     if all(p.end_offset <= p.from_offset for p in stream.partitions):
         return
-    context.instance.report_runless_asset_event(
+    instance.report_runless_asset_event(
         dg.AssetMaterialization(
             asset_key=topic_key(contract.domain, contract.topic), metadata=topic_metadata(stream)
         )
     )
 
 
-def _stored(project: Project, domain: Domain) -> StoreOffsets:
+def stored_offsets(project: Project, domain: Domain) -> StoreOffsets:
+    """Return what the domain's store answers for.
+
+    Raises:
+        StoreError: There is none, or it cannot be read.
+    """
     with DomainStore.open(project.data_folder(domain.name), domain.name, read_only=True) as store:
         return store.offsets()
 

@@ -8,6 +8,7 @@ import dagster as dg
 from mesh_defs.contract.contract import Domain
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest import news
+from mesh_defs.ingest.lease import lease_holder
 from mesh_defs.model.errors import BrokerUnavailableError
 from mesh_defs.orchestration.asking import ATTEMPTS, LastRun, decide
 from mesh_defs.orchestration.automation import INTERVAL_SECONDS
@@ -60,6 +61,9 @@ def ask(instance: dg.DagsterInstance, project: Project, domain: Domain) -> dg.Ru
     busy = _under_way(instance, domain.name)
     if busy is not None:
         return dg.SkipReason(f"run {busy.run_id[:8]} is under way ({busy.status.value})")
+    holder = lease_holder(project.data_folder(domain.name))
+    if holder is not None:
+        return dg.SkipReason(f"{holder} ingests {domain.name}")
     rest = _rest(instance, domain.name, now=time.time())
     if rest > 0:
         return dg.SkipReason(f"a run ended just now; products have {rest:.0f} s to be asked for")

@@ -30,6 +30,7 @@ class UpOptions:
     Attributes:
         port: Of the web server.
         with_processes: Whether the processes of ``mesh.toml`` are started too.
+        with_resident: Whether the resident ingester is started; sensors ask for runs otherwise.
         apply_topics: Creates the topics that the contracts declare, once the broker answers.
         report: Is told each change of a part's state.
         warn: Is told what is wrong but stops nothing.
@@ -38,6 +39,7 @@ class UpOptions:
 
     port: int
     with_processes: bool
+    with_resident: bool
     apply_topics: Callable[[], None]
     report: Callable[[PartReport], None]
     warn: Callable[[str], None]
@@ -74,7 +76,7 @@ def stages(project: Project, options: UpOptions) -> tuple[Stage, ...]:
     """Return what is started after what.
 
     1. The port is looked at, Dagster's home is begun, the local Kafka is started where it is ours.
-    2. Topics are created; with a prepared home, web server and daemon start side by side.
+    2. Topics are created; with a prepared home, web server, daemon and resident ingester start side by side.
     3. Code locations that do not load are told; the processes of ``mesh.toml`` start.
     """
     home = HomePreparation(project)
@@ -94,10 +96,12 @@ def stages(project: Project, options: UpOptions) -> tuple[Stage, ...]:
         for name, error in broken_locations(options.port).items():
             options.warn(f"the domain {name} does not load, the others do: {error}")
 
+    dagster = (_web_server(project, options.port), _daemon(project, options.port))
+    resident = (_resident(project),) if options.with_resident else ()
     processes = project.config.processes.values() if options.with_processes else ()
     return (
         Stage(before=first, parts=(KafkaPart(kafka=kafka),) if kafka is not None else ()),
-        Stage(before=second, parts=(_web_server(project, options.port), _daemon(project, options.port))),
+        Stage(before=second, parts=(*dagster, *resident)),
         Stage(before=third, parts=tuple(_process(project, process) for process in processes)),
     )
 
@@ -125,6 +129,16 @@ def _daemon(project: Project, port: int) -> CommandPart:
         log=log_of(project, "daemon"),
         restarts=True,
         check=lambda running: daemon_beats(port, running.birth.created),
+    )
+
+
+def _resident(project: Project) -> CommandPart:
+    return CommandPart(
+        name="resident",
+        command=(sys.executable, "-P", "-m", "mesh_defs.cli", "--project", str(project.root), "run"),
+        folder=project.root,
+        log=log_of(project, "resident"),
+        restarts=True,
     )
 
 

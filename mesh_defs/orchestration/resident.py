@@ -1,0 +1,124 @@
+"""Tells Dagster, without a run, what the resident ingester committed: graph, checks and automation stay alive."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Final, Self
+
+import dagster as dg
+
+from mesh_defs.contract.contract import Domain
+from mesh_defs.contract.project import Project
+from mesh_defs.ingest import StreamReport
+from mesh_defs.ingest.resident import Signature, signature
+from mesh_defs.orchestration.evidence import NEXT_OFFSETS
+from mesh_defs.orchestration.home import dagster_home
+from mesh_defs.orchestration.ingest import Telling, stored_offsets, stream_events, table_checks
+from mesh_defs.orchestration.keys import LEDGER_CHECK, table_key
+
+REPEAT_SECONDS: Final = 600.0
+"""How often a verdict that stays the same is reported again; each one stays in Dagster's storage."""
+
+
+class DagsterReporter:
+    """Reports to the Dagster of a project; the `Reporter` of the resident ingester.
+
+    Args:
+        project: The mesh; its Dagster home is laid out.
+        instance: Dagster; the project's own where None.
+    """
+
+    def __init__(self, project: Project, instance: dg.DagsterInstance | None = None) -> None:
+        self._project = project
+        self._instance = instance or dg.DagsterInstance.from_config(str(dagster_home(project).absolute()))
+        self._domains: dict[str, tuple[Signature, Domain]] = {}
+        self._verdicts: dict[dg.AssetCheckKey, tuple[bool, float]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._instance.dispose()
+
+    def report(self, report: StreamReport) -> None:
+        """Report a stream's topic and tables where they moved, and evaluate their checks.
+
+        A materialisation comes before its checks: automation waits for the ledger's verdict on it.
+
+        Raises:
+            ContractError: The domain's contracts cannot be read now.
+            StoreError: Its store cannot be read.
+        """
+        domain = self._domain(report.domain)
+        contract = domain.stream(report.stream)
+        if contract is None:  # its contract is gone since
+            return
+        keys = {table_key(domain.name, table.name): table for table in contract.tables}
+        specs = {spec.key: spec for key, table in keys.items() for spec in table_checks(table, key)}
+        telling = Telling(
+            project=self._project,
+            domain=domain,
+            stored=stored_offsets(self._project, domain),
+            instance=self._instance,
+            tables=keys.keys(),
+            checks=specs.keys(),
+        )
+        rows = dict(report.tables)
+        for event in stream_events(telling, report):
+            if isinstance(event, dg.AssetCheckResult):
+                self._evaluated(event, specs)
+                continue
+            found = _materialization(event)
+            moved = report.snapshot is not None and (len(keys) == 1 or rows.get(keys[found.asset_key].name))
+            if moved or self._is_untold(found, resumed=report.snapshot is None):
+                self._instance.report_runless_asset_event(found)
+
+    def _domain(self, name: str) -> Domain:
+        now = signature(self._project, name)
+        known = self._domains.get(name)
+        if known is None or known[0] != now:
+            self._domains[name] = known = (now, self._project.domain(name))
+        return known[1]
+
+    def _is_untold(self, found: dg.AssetMaterialization, *, resumed: bool) -> bool:
+        """Say whether Dagster does not know a table yet, or how far it is: the last process may have died untold."""
+        last = self._instance.get_latest_materialization_event(found.asset_key)
+        if last is None or last.asset_materialization is None:
+            return True
+        told = last.asset_materialization.metadata
+        return resumed and told.get(NEXT_OFFSETS) != found.metadata.get(NEXT_OFFSETS)
+
+    def _evaluated(
+        self, result: dg.AssetCheckResult, specs: dict[dg.AssetCheckKey, dg.AssetCheckSpec]
+    ) -> None:
+        """Report a verdict: the ledger's always, any other when it flips and now and then."""
+        if result.asset_key is None or result.check_name is None:
+            raise AssertionError
+        key = dg.AssetCheckKey(result.asset_key, result.check_name)
+        now = time.monotonic()
+        passed, told = self._verdicts.get(key, (None, now))
+        if key.name != LEDGER_CHECK and passed == result.passed and now - told < REPEAT_SECONDS:
+            return
+        self._verdicts[key] = (result.passed, now)
+        self._instance.report_runless_asset_event(
+            dg.AssetCheckEvaluation(
+                asset_key=result.asset_key,
+                check_name=result.check_name,
+                passed=result.passed,
+                severity=result.severity,
+                description=result.description,
+                metadata=result.metadata or {},
+                blocking=specs[key].blocking,
+            )
+        )
+
+
+def _materialization(event: dg.MaterializeResult[None]) -> dg.AssetMaterialization:
+    if event.asset_key is None:
+        raise AssertionError
+    return dg.AssetMaterialization(
+        asset_key=dg.AssetKey.from_coercible(event.asset_key), metadata=event.metadata or {}
+    )

@@ -1,0 +1,92 @@
+"""What the children of `mesh run` do: ingest a domain, or tell Dagster what was ingested."""
+
+from __future__ import annotations
+
+import signal
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Final
+
+from mesh_defs.contract.project import Project
+from mesh_defs.ingest import StreamReport
+from mesh_defs.ingest.resident import Ending, ProcessStop, Resident, Stop, signature
+from mesh_defs.model.errors import ConfigError, ContractError, MeshError
+from mesh_defs.supervisor.resident.children import RENEW, Work, say
+
+_LOOK_SECONDS: Final = 2.0
+
+
+class PipeReporter:
+    """Hands reports to the process that started this one.
+
+    Args:
+        pipe: To that process.
+    """
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+
+    def report(self, report: StreamReport) -> None:
+        """Hand over a report."""
+        self._pipe.send(report)
+
+
+def ingesting(root: Path, name: str, memory_limit: int) -> Work:
+    """Return the work of a domain's process."""
+    return partial(_ingest, root, name, memory_limit)
+
+
+def telling(root: Path) -> Work:
+    """Return the work of the process that tells Dagster."""
+    return partial(_tell, root)
+
+
+def _ingest(root: Path, name: str, memory_limit: int, pipe: Connection, parent: int) -> int:
+    stop = ProcessStop(parent)
+    tell = partial(say, name)
+    project = Project.open(root)
+    before = signature(project, name)
+    try:
+        domain = project.domain(name)
+    except (ConfigError, ContractError) as error:
+        tell(str(error))
+        return _await_change(project, name, before, stop)
+    if not domain.streams:
+        return _await_change(project, name, before, stop)
+    resident = Resident(
+        project, domain, reporter=PipeReporter(pipe), stop=stop, say=tell, memory_limit=memory_limit
+    )
+    try:
+        ending = resident.run()
+    except MeshError as error:
+        tell(str(error))
+        return 1
+    return RENEW if ending is Ending.RENEWED else 0
+
+
+def _await_change(project: Project, name: str, before: object, stop: Stop) -> int:
+    """Wait until the domain's files change: until then there is nothing to ingest."""
+    while not stop.wait(_LOOK_SECONDS):
+        if signature(project, name) != before:
+            return RENEW
+    return 0
+
+
+def _tell(root: Path, pipe: Connection, parent: int) -> int:
+    """Tell Dagster each report that comes, and answer when it is told; None is the end."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # the end comes from the parent, after the last report
+    from mesh_defs.orchestration.resident import DagsterReporter  # noqa: PLC0415 - Dagster is imported only here
+
+    with DagsterReporter(Project.open(root)) as reporter:
+        while pipe in wait([pipe, parent]):
+            report = pipe.recv()
+            if report is None:
+                break
+            try:
+                reporter.report(report)
+            except MeshError as error:
+                say("", f"Dagster is not told of {report.domain}.{report.stream}: {error}")
+            pipe.send("told")
+    return 0
