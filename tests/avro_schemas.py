@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from hypothesis import strategies as st
@@ -114,10 +113,15 @@ class _Drawing:
 
 
 def _distinct(branches: list[Any]) -> list[Any]:
-    """Return branches of which a union may hold all: one of each unnamed type."""
+    """Return branches of which a union may hold all: one of each unnamed type, and of each name."""
     kept: dict[str, Any] = {}
     for branch in branches:
-        named = isinstance(branch, dict) and "name" in branch
-        kind = branch if isinstance(branch, str) else branch["type"]
-        kept.setdefault(json.dumps(branch) if named else kind, branch)
+        kept.setdefault(_called(branch), branch)
     return list(kept.values())
+
+
+def _called(branch: Any) -> str:
+    if isinstance(branch, str):
+        return branch
+    space, name = branch.get("namespace"), branch.get("name", branch["type"])
+    return f"{space}.{name}" if space else name
