@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -14,7 +15,6 @@ from mesh_defs.contract.types import ColumnType, Kind
 from mesh_defs.decode.columns.base import Array, Check
 from mesh_defs.decode.columns.formats import FORMATS
 
-_MOMENTS: Final = frozenset([Kind.DATE, Kind.TIME, Kind.TIMESTAMP])
 _INTEGERS: Final = frozenset([Kind.BIGINT, Kind.INT, Kind.SMALLINT])
 
 _Holds = Callable[[Sequence[Any], Array], bool]
@@ -66,16 +66,25 @@ def _bounds(type_: ColumnType) -> list[Check]:
 
 
 def _bounded(kind: Kind, bound: Any, end: Callable[..., Any], keeps: Callable[[Any, Any], bool]) -> _Holds:
-    if kind in _MOMENTS:
+    if kind is not Kind.FLOAT:
         name = end.__name__
 
-        def moments(_: Sequence[Any], array: Array) -> bool:
+        def extremes(_: Sequence[Any], array: Array) -> bool:
             extreme = pc.min_max(array)[name].as_py()
-            return extreme is None or keeps(extreme, bound)
+            return (extreme is None or keeps(extreme, bound)) and not _has_nan(kind, array)
 
-        return moments
+        return extremes
+
     # Numbers are compared as they were decoded: a 32-bit float's rounding must not break a bound.
-    return lambda values, _: keeps(end(values, default=bound), bound) if values else True
+    def decoded(values: Sequence[Any], array: Array) -> bool:
+        return not values or (keeps(end(values), bound) and not _has_nan(kind, array))
+
+    return decoded
+
+
+def _has_nan(kind: Kind, array: Array) -> bool:
+    """Return whether one of the values is no number, which compares with none."""
+    return kind in (Kind.DOUBLE, Kind.FLOAT) and bool(pc.any(pc.is_nan(array), min_count=0).as_py())
 
 
 def _sizes(type_: ColumnType) -> list[Check]:
@@ -100,8 +109,9 @@ def _at_most(measure: Callable[[Any], int], limit: int) -> _Holds:
     return lambda values, _: max(map(measure, values), default=limit) <= limit
 
 
-def _filled(value: msgspec.Struct) -> int:
-    return sum(member is not None for member in msgspec.structs.astuple(value))
+def _filled(value: msgspec.Struct | dict[str, Any]) -> int:
+    members = value.values() if isinstance(value, dict) else msgspec.structs.astuple(value)
+    return sum(member is not None for member in members)
 
 
 _MEASURES: Final[dict[Kind, tuple[str, Callable[[Any], int]]]] = {
@@ -118,7 +128,9 @@ def _multiple_of(kind: Kind, step: Any) -> _Holds:
         return lambda values, _: not any(value % step for value in values)
     # As fractions of what was written, since 0.3 is a multiple of 0.1, but not in binary.
     exact = Fraction(str(step))
-    return lambda values, _: not any(Fraction(str(value)) % exact for value in values)
+    return lambda values, _: all(
+        math.isfinite(value) and not Fraction(str(value)) % exact for value in values
+    )
 
 
 def _unique_items(_: Sequence[Any], array: Array) -> bool:
