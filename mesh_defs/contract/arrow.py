@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from mesh_defs.contract.contract import InputContract, ProductContract
+from mesh_defs.contract.contract import InputContract, ProductContract, RestContract
 from mesh_defs.contract.types import Column, ColumnType, Kind
 
 INSTANT = pa.timestamp("us", tz="UTC")
@@ -130,7 +130,9 @@ def arrow_field(column: Column) -> pa.Field[Any]:
 def platform_columns(contract: InputContract) -> tuple[pa.Field[Any], ...]:
     """Return the platform's columns of the table of a stream, or of data at rest, in their stored order."""
     changes = CHANGE_COLUMNS if contract.has_changes else ()
-    return (*PLATFORM_COLUMNS, *changes, *((RAW_COLUMN,) if contract.retain_raw else ()))
+    raw = (RAW_COLUMN,) if contract.retain_raw else ()
+    places = FILE_COLUMNS if isinstance(contract, RestContract) else ()
+    return (*PLATFORM_COLUMNS, *changes, *raw, *places)
 
 
 def table_schema(contract: InputContract) -> pa.Schema:

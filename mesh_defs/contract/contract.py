@@ -186,6 +186,16 @@ class InputContract(ContractBase):
         """Whether the records are changes of rows, which the table tells of."""
         return False
 
+    @property
+    def tables(self) -> tuple[InputContract, ...]:
+        """The contract of each table that is filled."""
+        return (self,)
+
+    @property
+    def stream_name(self) -> str:
+        """The name of the account in the ledger."""
+        return self.name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamContract(InputContract):

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 import pyarrow as pa
 
 from mesh_defs.contract.arrow import table_schema
-from mesh_defs.contract.contract import Envelope, OnUnknownField, StreamContract
+from mesh_defs.contract.contract import Envelope, InputContract, OnUnknownField, StreamContract
 from mesh_defs.decode.avro import AvroCodec
 from mesh_defs.decode.columns.base import scattered
 from mesh_defs.decode.debezium import DebeziumAvro, DebeziumJson
@@ -112,7 +112,7 @@ class Decoder:
         codec: Reads the payloads.
     """
 
-    def __init__(self, contract: StreamContract, envelope: Opener, codec: PayloadCodec) -> None:
+    def __init__(self, contract: InputContract, envelope: Opener, codec: PayloadCodec) -> None:
         self._table = contract.name
         self._schema = table_schema(contract)
         self._envelope = envelope
@@ -205,6 +205,7 @@ def _rows(
         else opened.times.take(pa.array(kept, pa.int64())),
         schema_ids=None if ids is None else _picked(ids, kept),
         changes=changes,
+        lines=None if batch.lines is None else _picked(batch.lines, kept),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from mesh_defs.contract.arrow import DEAD_LETTERS, INSTANT
-from mesh_defs.contract.contract import StreamContract
+from mesh_defs.contract.contract import InputContract
 from mesh_defs.decode.platform import (
     FIRST_MILLISECOND,
     LAST_MILLISECOND,
@@ -20,13 +20,13 @@ from mesh_defs.model.records import DeadLetter, RawBatch
 
 
 def dead_letters_table(
-    contract: StreamContract, letters: Sequence[DeadLetter], epoch: int, ingested_at: int
+    contract: InputContract, letters: Sequence[DeadLetter], epoch: int, ingested_at: int
 ) -> pa.RecordBatch:
     """Return dead letters under `contract.arrow.DEAD_LETTERS`, in their order.
 
     Args:
         contract: Of their stream.
-        letters: Key, value and headers are stored byte for byte, as the broker handed them out.
+        letters: Key, value and headers are stored byte for byte, as they were handed out.
         epoch: Of the stream.
         ingested_at: Microseconds since the epoch.
     """
@@ -66,6 +66,8 @@ def letter_of(batch: RawBatch, index: int, refusal: Refusal) -> DeadLetter:
         key=batch.keys[index],
         value=batch.values[index],
         headers=batch.headers[index],
+        file=None if batch.lines is None else batch.topic,
+        line=None if batch.lines is None else batch.lines[index],
     )
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mesh_defs.contract.arrow import HEADERS, INSTANT
-from mesh_defs.contract.contract import COORDINATES, StreamContract
+from mesh_defs.contract.contract import COORDINATES, InputContract
 from mesh_defs.contract.types import Kind
 from mesh_defs.decode.changes import Change, change_columns, change_times
 from mesh_defs.decode.columns.base import Array
@@ -38,6 +38,7 @@ class Rows:
         times: The event times that the envelope tells, or None where it tells none.
         schema_ids: The registry's numbers of the payloads' schemas, or None where no frame names one.
         changes: What change events say, None for a tombstone; or None where the stream holds no change events.
+        lines: Where each record stood in its file, or None for records of a topic.
     """
 
     topic: str
@@ -53,6 +54,7 @@ class Rows:
     times: Array | None = None
     schema_ids: Sequence[int | None] | None = None
     changes: Sequence[Change | None] | None = None
+    lines: Sequence[int] | None = None
 
     @property
     def without_columns(self) -> Sequence[bool] | None:
@@ -69,7 +71,7 @@ class PlatformColumns:
         ContractError: `eventId` or `eventTime` names a column that cannot be one.
     """
 
-    def __init__(self, contract: StreamContract) -> None:
+    def __init__(self, contract: InputContract) -> None:
         names = [column.name for column in contract.columns]
         self._raw = contract.retain_raw
         self._changes = contract.has_changes
@@ -111,6 +113,8 @@ class PlatformColumns:
             found += change_columns(rows.changes or [None] * count)
         if self._raw:
             found.append(pa.array(rows.values, pa.binary()))
+        if rows.lines is not None:
+            found += [pa.repeat(pa.scalar(rows.topic), count), pa.array(rows.lines, pa.int64())]
         return cast("list[Array]", found)
 
     def _event_id(self, rows: Rows, offsets: Array, silent: Array | None) -> Array:
@@ -163,6 +167,10 @@ def _default_time(rows: Rows, timestamps: Array) -> Array:
 
 def _coordinates(rows: Rows, offsets: Array) -> Array:
     join: Any = pc.binary_join_element_wise
+    if rows.lines is not None:
+        lines = pa.array(rows.lines, pa.int64()).cast(pa.string())
+        places: Array = join(f"{rows.topic}:", lines, "")
+        return places
     found: Array = join(f"{rows.topic}/{rows.partition}/", offsets.cast(pa.string()), "")
     return found
 
@@ -178,7 +186,7 @@ def _text(array: Array, kind: Kind) -> Array:
     return array.cast(pa.string())
 
 
-def _position(contract: StreamContract, said: str, name: str, names: list[str]) -> int:
+def _position(contract: InputContract, said: str, name: str, names: list[str]) -> int:
     if name not in names:
         raise ContractError(
             cannot=f"decode {contract.full_name}",

@@ -14,11 +14,12 @@ from mesh_defs.model.records import PartitionAdvance, StagedFile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a pass is with a stream: offsets accounted for, of those it set out for."""
+    """How far a pass is with a stream: offsets accounted for, of those it set out for; or bytes of files."""
 
     stream: str
     done: int
     total: int
+    unit: str = "offsets"
 
 
 OnProgress = Callable[[Progress], None]

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from mesh_defs.contract.arrow import DEAD_LETTERS, table_schema
-from mesh_defs.contract.contract import StreamContract
+from mesh_defs.contract.contract import InputContract
 from mesh_defs.decode import dead_letters_table
 from mesh_defs.model.records import StagedFile, TypedBatch
 from mesh_defs.store import DomainStore, StagedWriter
@@ -29,7 +29,7 @@ class Staging:
         epoch: Of the rows.
     """
 
-    def __init__(self, store: DomainStore, contract: StreamContract, epoch: int) -> None:
+    def __init__(self, store: DomainStore, contract: InputContract, epoch: int) -> None:
         self.ingested_at = int(dt.datetime.now(dt.UTC).timestamp() * 1_000_000)
         self._contract = contract
         self._epoch = epoch

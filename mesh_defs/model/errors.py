@@ -16,6 +16,10 @@
     │   ├── RegistryUnavailableError the schema registry does not answer in time, or refuses to
     │   ├── UnknownSchemaError       the registry knows no schema of that id
     │   └── SchemaChangedError       an id means another schema than it did before
+    ├── SourceError
+    │   ├── SourceMissingError       a file of data at rest, or every file of a pattern, is not there
+    │   ├── SourceUnreadableError    a file cannot be opened, or is not of its format
+    │   └── SourceChangedError       a file changed while it was read, or after `append` took it in
     ├── StoreError
     │   ├── FencedError              another writer moved the partitions of this commit
     │   ├── StoreLockedError         another process holds the writer's lane
@@ -141,6 +145,22 @@ class UnknownSchemaError(RegistryError):
 
 class SchemaChangedError(RegistryError):
     """An id of the registry means another schema than it did before: ids are for ever."""
+
+
+class SourceError(MeshError):
+    """A file of data at rest cannot be taken in; the table stays as it was."""
+
+
+class SourceMissingError(SourceError):
+    """A file of data at rest, or every file of a pattern, is not there."""
+
+
+class SourceUnreadableError(SourceError):
+    """A file of data at rest cannot be opened, or is not of its format."""
+
+
+class SourceChangedError(SourceError):
+    """A file of data at rest changed while it was read, or after `append` took it in."""
 
 
 class StoreError(MeshError):

@@ -39,6 +39,7 @@ class RawBatch:
         values: Bytes, or None for a tombstone.
         headers: A list a record, or None where it has no headers.
         leader_epoch: Of the last record, -1 where the broker does not say.
+        lines: Of data at rest: the line that each record begins in, from 1; the topic is then the file.
     """
 
     topic: str
@@ -49,6 +50,7 @@ class RawBatch:
     values: list[bytes | None]
     headers: list[Headers | None]
     leader_epoch: int = -1
+    lines: list[int] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -64,6 +66,7 @@ class RawBatch:
             values=self.values[begin:end],
             headers=self.headers[begin:end],
             leader_epoch=self.leader_epoch,
+            lines=None if self.lines is None else self.lines[begin:end],
         )
 
 

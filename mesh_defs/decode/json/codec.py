@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from mesh_defs.contract.contract import OnUnknownField, StreamContract, TypeSource
+from mesh_defs.contract.contract import InputContract, OnUnknownField, StreamContract, TypeSource
 from mesh_defs.decode import exact
 from mesh_defs.decode.columns import converter_for
 from mesh_defs.decode.columns.base import Array
@@ -29,7 +29,7 @@ class JsonCodec:
         ContractError: The contract demands what cannot be checked.
     """
 
-    def __init__(self, contract: StreamContract) -> None:
+    def __init__(self, contract: InputContract) -> None:
         columns = contract.columns
         self._names = [column.name for column in columns]
         self._converters = [converter_for(column) for column in columns]
@@ -113,8 +113,10 @@ class JsonCodec:
         return values[: len(self._names)]
 
 
-def _constants(contract: StreamContract) -> dict[str, str]:
+def _constants(contract: InputContract) -> dict[str, str]:
     """Return the field that says the event type, where it is no column: its value is told by the table."""
+    if not isinstance(contract, StreamContract):
+        return {}
     source = contract.event_type_from
     if source is None or contract.event_type is None:
         return {}

@@ -1,0 +1,36 @@
+"""Columns of values, as JSON text each, to documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from json.encoder import encode_basestring
+from typing import Final
+
+NULL: Final = "null"
+
+Named = Sequence[tuple[str, Sequence[str]]]
+"""Columns: a name, and for each row the value as JSON text."""
+
+
+def quoted(text: str) -> str:
+    """Return a text as a JSON string."""
+    return encode_basestring(text)
+
+
+def documents(known: Named, others: Named, count: int) -> list[bytes]:
+    """Return one JSON object a row.
+
+    Args:
+        known: The columns of the contract.
+        others: Columns that the contract does not name; a null there is left out.
+        count: Rows.
+    """
+    template = ",".join(quoted(name).replace("%", "%%") + ":%s" for name, _ in known)
+    bodies = [template % row for row in zip(*(v for _, v in known), strict=True)] if known else [""] * count
+    for name, values in others:
+        key = quoted(name)
+        bodies = [
+            body if value == NULL else f"{body},{key}:{value}"
+            for body, value in zip(bodies, values, strict=True)
+        ]
+    return [f"{{{body.removeprefix(',')}}}".encode() for body in bodies]
