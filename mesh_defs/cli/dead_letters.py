@@ -9,13 +9,13 @@ import typer
 from mesh_defs.cli.app import JsonOption, print_json, print_table
 from mesh_defs.cli.complete import stream_names
 from mesh_defs.cli.payload import encoded, readable
-from mesh_defs.cli.selection import streams as choose_streams
+from mesh_defs.cli.selection import ingested
 from mesh_defs.model.errors import QueryError
 from mesh_defs.query import Mesh
 
 app = typer.Typer(no_args_is_help=True, help="Records that broke their contract, kept byte for byte.")
 
-LISTED = "stream, _epoch, _partition, _offset, _timestamp, stage, rule, path, message, contract_version"
+LISTED = "stream, _epoch, _partition, _offset, _timestamp, stage, rule, path, message, contract_version, _file, _line"
 
 WHOLE = LISTED + ", _key, _value, _headers, _ingested_at"
 
@@ -37,7 +37,7 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """List the newest dead letters: where each stood, and what is wrong with it. No payload is shown."""
-    selected = choose_streams(context, names)
+    selected = ingested(context, names)
     letters: list[dict[str, Any]] = []
     with Mesh.open(selected.project) as mesh:
         for domain, streams in selected.wanted.items():
@@ -71,7 +71,7 @@ def show(
 
     In JSON the bytes are base64; for people they are text as far as they are UTF-8.
     """
-    selected = choose_streams(context, [stream])
+    selected = ingested(context, [stream])
     ((domain, names),) = selected.wanted.items()
     query = (
         f"SELECT {WHOLE} FROM {domain}.dead_letters WHERE list_contains($streams, stream) "  # noqa: S608

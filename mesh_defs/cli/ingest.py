@@ -16,7 +16,7 @@ from mesh_defs.cli.app import (
     say_error,
 )
 from mesh_defs.cli.complete import stream_names
-from mesh_defs.cli.selection import streams as choose_streams
+from mesh_defs.cli.selection import ingested
 from mesh_defs.ingest import PassReport, run_pass
 from mesh_defs.ingest import Progress as PassProgress
 from mesh_defs.model.errors import MeshError
@@ -31,12 +31,14 @@ def ingest(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Make one bounded pass over streams: everything that is on the broker now lands in the stores.
+    """Make one bounded pass: everything that is on the broker now, and files that changed, land in the stores.
 
-    The pass ends at the last stable offsets that it finds at its start. Records that break their contract become
-    dead letters and leave the exit code 0. Exit code 1 if any stream failed; the others are done all the same.
+    The pass ends at the last stable offsets that it finds at its start. Data at rest is loaded where its files are
+    not what was loaded last. Records that break their contract become
+    dead letters and leave the exit code 0. Exit code 1 if any stream or input failed; the others are done all
+    the same.
     """
-    selected = choose_streams(context, names)
+    selected = ingested(context, names)
     failed = selected.incomplete
     reports: list[PassReport] = []
     with _bar() as bar:

@@ -16,7 +16,7 @@ from mesh_defs.cli.app import (
     say,
 )
 from mesh_defs.cli.complete import stream_names
-from mesh_defs.cli.selection import streams as choose_streams
+from mesh_defs.cli.selection import ingested
 from mesh_defs.consistency import StreamVerification, verify_domain
 
 app = typer.Typer(no_args_is_help=True, help="The account of every offset.")
@@ -40,9 +40,10 @@ def verify(
     """Recount the tables against the ledger, and the ledger against what the broker still holds.
 
     Every offset since a stream's start must be a row, a dead letter or a recorded gap, once; and what the broker
-    still holds must be what was stored, byte for byte. Exit code 1 with the first hole named.
+    still holds must be what was stored, byte for byte. Data at rest is recounted against its loads. Exit code 1 with
+    the first hole named.
     """
-    selected = choose_streams(context, names)
+    selected = ingested(context, names)
     results: list[StreamVerification] = []
     with ERRORS.status("verifying") as spinner:
         for name, streams in selected.wanted.items():

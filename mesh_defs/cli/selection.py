@@ -59,6 +59,11 @@ def streams(context: typer.Context, names: Sequence[str] | None) -> Selection:
     return selection(context, names, "stream", lambda domain: domain.streams)
 
 
+def ingested(context: typer.Context, names: Sequence[str] | None) -> Selection:
+    """Choose among what a pass takes in: streams and data at rest."""
+    return selection(context, names, "stream or data at rest", lambda domain: domain.ingested)
+
+
 def products(context: typer.Context, names: Sequence[str] | None) -> Selection:
     """Choose among products."""
     return selection(context, names, "product", lambda domain: domain.products)

@@ -13,7 +13,7 @@ from mesh_defs.ingest.status import status as domain_status
 
 
 def status(context: typer.Context, *, as_json: JsonOption = False) -> None:
-    """Show how each stream stands: what the store answers for, how far the broker is, and what stopped it.
+    """Show how each stream and input stands: what the store answers for, how far the source is, and what stopped it.
 
     Below stands which process ingests a domain, and since when.
 
@@ -36,7 +36,7 @@ def status(context: typer.Context, *, as_json: JsonOption = False) -> None:
         raise typer.Exit(FAILED)
 
 
-COLUMNS = ("stream", "partition", "epoch", "next", "end", "lag", "last commit", "state")
+COLUMNS = ("stream", "partition", "epoch", "next", "end", "lag", "rows", "last commit", "state")
 
 
 def _row(line: PartitionStatus) -> tuple[object, ...]:
@@ -47,6 +47,7 @@ def _row(line: PartitionStatus) -> tuple[object, ...]:
         line.next_offset,
         line.end_offset,
         line.lag,
+        line.rows,
         line.last_commit_at,
         line.state,
     )

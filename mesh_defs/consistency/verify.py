@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mesh_defs.broker import Broker, Brokers
-from mesh_defs.contract.contract import Domain, StreamContract
+from mesh_defs.contract.contract import Domain, InputContract, StreamContract
 from mesh_defs.contract.project import Project
 from mesh_defs.decode import content_hash
 from mesh_defs.model.errors import MeshError
@@ -43,13 +43,14 @@ class StreamVerification:
 def verify_domain(
     project: Project, domain: Domain, streams: Sequence[str] | None = None, *, ask_broker: bool = True
 ) -> tuple[StreamVerification, ...]:
-    """Verify streams of one domain: invariants 1 to 4, then the broker inside what it still holds.
+    """Verify what a domain took in: invariants 1 to 4, then the broker inside what it still holds.
 
     1. Completeness and 2. uniqueness: rows, dead letters and gaps are every offset in [start, next), once.
     3. Atomicity: totals and next offsets equal the ledger's. 4. Monotony: entries follow one another.
 
     From the broker every record in [low watermark, next offset) is read again: one that the store has no row or
-    dead letter for, or with other bytes, is a violation. What compaction removed since is none.
+    dead letter for, or with other bytes, is a violation. What compaction removed since is none. Data at rest is
+    recounted only: its files may have changed since, as files do.
 
     Args:
         project: The mesh.
@@ -62,7 +63,7 @@ def verify_domain(
         BrokerError: The broker does not answer, or the topic is not there.
     """
     folder = project.data_folder(domain.name)
-    contracts = [s for s in domain.streams if streams is None or s.name in streams]
+    contracts = [c for c in domain.ingested if streams is None or c.name in streams]
     if not DomainStore.exists(folder):
         return tuple(_unseen(c) for c in contracts)
     with (
@@ -72,14 +73,14 @@ def verify_domain(
         return tuple(_verify(store, brokers if ask_broker else None, c) for c in contracts)
 
 
-def _verify(store: DomainStore, brokers: Brokers | None, contract: StreamContract) -> StreamVerification:
+def _verify(store: DomainStore, brokers: Brokers | None, contract: InputContract) -> StreamVerification:
     stored = store.offsets().streams.get(contract.name)
     if stored is None:
         return _unseen(contract)
     entries = read_ledger(store, contract.name)
     violations = list(verify_store(store, [contract.name]))
     compared = None
-    if brokers is not None:
+    if brokers is not None and isinstance(contract, StreamContract):
         try:
             compared, found = _compare(brokers.of(contract), contract, stored, entries)
             violations += found
@@ -172,7 +173,7 @@ class _Recount:
 
 
 def _violation(
-    contract: StreamContract, epoch: int, where: tuple[int | None, int | None], invariant: str, text: str
+    contract: InputContract, epoch: int, where: tuple[int | None, int | None], invariant: str, text: str
 ) -> Violation:
     partition, offset = where
     name = contract.full_name if partition is None else f"{contract.full_name} partition {partition}"
@@ -186,7 +187,7 @@ def _violation(
     )
 
 
-def _unseen(contract: StreamContract) -> StreamVerification:
+def _unseen(contract: InputContract) -> StreamVerification:
     return StreamVerification(
         domain=contract.domain,
         stream=contract.name,

@@ -191,11 +191,6 @@ class InputContract(ContractBase):
         """The contract of each table that is filled."""
         return (self,)
 
-    @property
-    def stream_name(self) -> str:
-        """The name of the account in the ledger."""
-        return self.name
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamContract(InputContract):

@@ -9,6 +9,7 @@ from mesh_defs.broker import Brokers
 from mesh_defs.contract.contract import Domain, StreamContract
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest.plan import StreamPlan, plan_stream
+from mesh_defs.ingest.rest import Hashes, InputNews, input_news
 from mesh_defs.model.errors import BrokerUnavailableError, MeshError
 from mesh_defs.store import DomainStore, StoreOffsets, StreamOffsets
 
@@ -39,10 +40,11 @@ class StreamNews:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainNews:
-    """How a domain stands: what the store holds, and what the broker has beyond it."""
+    """How a domain stands: what the store holds, what the broker has beyond it, and what changed of files."""
 
     offsets: StoreOffsets
     streams: Mapping[str, StreamNews] = field(default_factory=dict)
+    inputs: Mapping[str, InputNews] = field(default_factory=dict)
 
 
 def read_offsets(project: Project, domain: Domain) -> StoreOffsets:
@@ -54,8 +56,10 @@ def read_offsets(project: Project, domain: Domain) -> StoreOffsets:
         return store.offsets()
 
 
-def news(project: Project, domain: Domain, *, timeout: float | None = None) -> DomainNews:
-    """Compare every stream of the domain with its broker.
+def news(
+    project: Project, domain: Domain, *, timeout: float | None = None, hashes: Hashes | None = None
+) -> DomainNews:
+    """Compare every stream of the domain with its broker, and its data at rest with their files.
 
     A cluster that does not answer for one stream is not asked for the others: each would wait as long.
 
@@ -63,13 +67,14 @@ def news(project: Project, domain: Domain, *, timeout: float | None = None) -> D
         project: The mesh.
         domain: The domain.
         timeout: Seconds after which each question to a cluster fails; None means the broker's default.
+        hashes: What is known of files from before.
 
     Returns:
-        A finding for each stream; a stream that cannot be read carries the reason.
+        A finding for each stream and input; one that cannot be read carries the reason.
 
     Raises:
         StoreError: The domain's store cannot be read.
-        BrokerUnavailableError: No broker answers, for none of the streams.
+        BrokerUnavailableError: No broker answers, for none of the streams, and there is no data at rest.
     """
     offsets = read_offsets(project, domain)
     found: dict[str, StreamNews] = {}
@@ -85,9 +90,10 @@ def news(project: Project, domain: Domain, *, timeout: float | None = None) -> D
                 down[connection] = error
             found[contract.name] = StreamNews(stream=contract.name, plan=plan, error=error)
     errors = [n.error for n in found.values()]
-    if errors and all(isinstance(e, BrokerUnavailableError) for e in errors) and errors[0] is not None:
+    down_all = errors and all(isinstance(e, BrokerUnavailableError) for e in errors)
+    if down_all and errors[0] is not None and not domain.inputs:
         raise errors[0]
-    return DomainNews(offsets=offsets, streams=found)
+    return DomainNews(offsets=offsets, streams=found, inputs=input_news(project, domain, hashes))
 
 
 def _plan(

@@ -1,4 +1,4 @@
-"""How every stream stands: the store against the broker, and what stopped the last pass."""
+"""How everything that a domain takes in stands: the store against broker and files, and what stopped the last pass."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from mesh_defs.contract.contract import Domain, StreamContract
+from mesh_defs.contract.contract import Domain, RestContract, StreamContract
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest.failures import Failure, read_failures
 from mesh_defs.ingest.lease import lease_holder
-from mesh_defs.ingest.news import StreamNews, news, read_offsets
+from mesh_defs.ingest.news import DomainNews, StreamNews, news, read_offsets
+from mesh_defs.ingest.rest import InputNews
 from mesh_defs.model.errors import BrokerUnavailableError
 from mesh_defs.store import PartitionOffsets, StreamOffsets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionStatus:
-    """How one partition stands.
+    """How one partition stands, or data at rest.
 
     Attributes:
-        partition: None where not even the partitions are known.
+        partition: None where not even the partitions are known, and for data at rest.
         next_offset: The first offset that the store does not answer for; None before the first pass.
         end_offset: The last stable offset; None where the broker does not say.
         lag: `end_offset` minus `next_offset`.
+        rows: Rows in the store, of the stream's present epoch; None before the first pass.
         last_commit_at: RFC 3339, UTC.
-        state: `current`, `behind`, `new` (never read), `stopped` (see `error`), or `unknown` (no broker).
+        state: `current`, `behind`, `changed` (files that are not what was loaded), `new` (never read), `stopped` (see
+            `error`), or `unknown` (no broker).
         holder: Who ingests the domain now, and since when; None where nobody does.
     """
 
@@ -36,6 +39,7 @@ class PartitionStatus:
     next_offset: int | None
     end_offset: int | None
     lag: int | None
+    rows: int | None
     last_commit_at: str | None
     state: str
     error: str | None
@@ -43,7 +47,7 @@ class PartitionStatus:
 
 
 def status(project: Project, domain: Domain) -> tuple[PartitionStatus, ...]:
-    """Return how each partition of the domain's streams stands.
+    """Return how each partition of the domain's streams stands, and its data at rest.
 
     A broker that is down is a state, not an error.
 
@@ -53,15 +57,40 @@ def status(project: Project, domain: Domain) -> tuple[PartitionStatus, ...]:
     failures = read_failures(project.data_folder(domain.name))
     try:
         found = news(project, domain)
-        offsets, streams = found.offsets, dict(found.streams)
     except BrokerUnavailableError as error:
-        offsets = read_offsets(project, domain)
         streams = {s.name: StreamNews(stream=s.name, error=error) for s in domain.streams}
+        found = DomainNews(offsets=read_offsets(project, domain), streams=streams)
+    stored = found.offsets.streams
     holder = lease_holder(project.data_folder(domain.name))
-    return tuple(
-        replace(line, holder=None if holder is None else str(holder))
-        for contract in domain.streams
-        for line in _stream(contract, streams[contract.name], offsets.streams.get(contract.name), failures)
+    return (
+        *(
+            replace(line, holder=None if holder is None else str(holder))
+            for s in domain.streams
+            for line in _stream(s, found.streams[s.name], stored.get(s.name), failures)
+        ),
+        *(_input(i, found.inputs[i.name], stored.get(i.name), failures) for i in domain.inputs),
+    )
+
+
+def _input(
+    contract: RestContract, news_: InputNews, stored: StreamOffsets | None, failures: tuple[Failure, ...]
+) -> PartitionStatus:
+    state = next(iter(stored.partitions.values()), None) if stored else None
+    told = next((f.message for f in failures if f.stream == contract.name), None)
+    error = str(news_.error) if news_.error is not None else told
+    word = "changed" if news_.has_news else "current"
+    return PartitionStatus(
+        domain=contract.domain,
+        stream=contract.name,
+        partition=None,
+        epoch=None,
+        next_offset=state.next_offset if state else None,
+        end_offset=None,
+        lag=None,
+        rows=state.rows - state.removed if state else None,
+        last_commit_at=_instant(state),
+        state="stopped" if error is not None else "new" if state is None else word,
+        error=error,
     )
 
 
@@ -87,6 +116,7 @@ def _stream(
             next_offset=next_offset,
             end_offset=end,
             lag=lag,
+            rows=state.rows - state.removed if state else None,
             last_commit_at=_instant(state),
             state=_word(news_, error, state, lag),
             error=error,

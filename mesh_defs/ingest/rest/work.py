@@ -123,7 +123,12 @@ class _Work:
             raise _ChangedError(changed)
         done = self._commit(plan, stored, load)
         part = replace(part, end_offset=load.advance.to_offset).plus(load.advance, done.snapshot)
-        return replace(report, partitions=(part,), unknown_fields=tuple(sorted(load.unknown.items())))
+        return replace(
+            report,
+            partitions=(part,),
+            unknown_fields=tuple(sorted(load.unknown.items())),
+            tables=((self.contract.name, load.advance.row_count),),
+        )
 
     def _loading(self, plan: LoadPlan, stored: StreamOffsets | None, begin: int) -> Loading:
         appends = self.contract.load is LoadMode.APPEND
