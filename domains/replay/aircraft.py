@@ -24,7 +24,7 @@ STRUCK_OFF = 0.002
 
 SNAPSHOT = """
 SELECT *, row_number() OVER (ORDER BY tailnum) AS place, count(*) OVER () AS total,
-  epoch_us(TIMESTAMPTZ '2012-12-30 12:00:00Z') + 1000 * row_number() OVER (ORDER BY tailnum) AS published
+  epoch_us(TIMESTAMPTZ '2012-12-31 06:00:00Z') + 1000 * row_number() OVER (ORDER BY tailnum) AS published
 FROM planes ORDER BY place
 """
 

@@ -20,7 +20,7 @@ CLOSING_SHARE = 0.012
 CHANGING_SHARE = 0.02
 """Of the others, those whose profile changes in a month."""
 
-OPENED = dt.datetime(2012, 12, 30, tzinfo=dt.UTC)
+OPENED = dt.datetime(2012, 12, 31, tzinfo=dt.UTC)
 FIRST_NAMES = (
     "Ada",
     "Alan",

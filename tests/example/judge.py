@@ -120,6 +120,7 @@ AIRPORTS = "SELECT faa, name, lat, lon, alt, tz, dst, tzone FROM network.airport
 QUESTIONS: Mapping[str, tuple[str, str]] = {
     "punctuality.delay_by_hour": ("FROM punctuality.delay_by_hour", DELAY_BY_HOUR),
     "weather.observations": (OBSERVATIONS, "FROM weather"),
+    "fleet.aircraft, the register as it is": (REGISTER, "FROM planes"),
     "operations.flight_states, the newest of each flight": (NEWEST_STATES, STATES),
 }
 """What is asked of the mesh, and the same question asked of the files; columns in the same order."""

@@ -13,7 +13,6 @@ from mesh_defs.contract.avro.schema import read_schema
 from mesh_defs.contract.avro.types import AvroSchema, Record, Union
 from mesh_defs.contract.avsc import read_avsc
 from mesh_defs.contract.contract import StreamContract
-from mesh_defs.decode.avro.blocks import Blocks
 from mesh_defs.decode.avro.canonical import fingerprint
 from mesh_defs.decode.avro.nodes import MAX_NODES, TooLargeError, is_null, node_of
 from mesh_defs.decode.avro.reader import Reader, read_branch
@@ -38,6 +37,9 @@ class RecordType:
     """
 
     def __init__(self, schema: AvroSchema, record: Record) -> None:
+        # Polars takes 40 MB: code servers, which only know what a decoder is, do without it.
+        from mesh_defs.decode.avro.blocks import Blocks  # noqa: PLC0415
+
         self.schema = schema
         self.node = node_of(schema, record)
         self._reader = Reader(schema, record)
