@@ -17,6 +17,7 @@ class Kind(StrEnum):
     STREAM_STOPPED = "stream_stopped"
     ASSET_STALE = "asset_stale"
     LOCATION_BROKEN = "location_broken"
+    BROKER_UNREACHABLE = "broker_unreachable"
 
 
 class Phase(StrEnum):
@@ -31,7 +32,7 @@ class Incident:
     """One thing that is wrong, as long as it is.
 
     Attributes:
-        subject: What it is about: `domain.table`, `domain.table:check`, a domain, a job.
+        subject: What it is about: `domain.table`, `domain.table:check`, a domain, a job, a connection.
         cause: The id of the event that opened it: a run's, a check evaluation's, an instant.
         summary: One line for people. It holds no record's content and no setting.
         opened_at: When it was noticed.

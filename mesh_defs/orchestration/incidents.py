@@ -16,13 +16,16 @@ from mesh_defs.alerts import Delivery, Incident, Kind, Outbox, deliver
 from mesh_defs.contract.contract import Domain
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest.failures import Failure, read_failures
-from mesh_defs.orchestration import silence
+from mesh_defs.model.errors import BrokerUnavailableError
+from mesh_defs.orchestration import silence, unreachable
 from mesh_defs.orchestration.failing_runs import Failing, follow_runs, without_the_gone
 from mesh_defs.orchestration.keys import FRESHNESS_CHECK
 from mesh_defs.orchestration.watch import View, Watcher
 
 _RUNS_NOTE = "runs"
 _SILENCE_NOTE = "silence"
+_UNREACHABLE_NOTE = "unreachable"
+_OF_THE_BROKER = BrokerUnavailableError.__name__
 _ID_CHARACTERS = 8
 
 
@@ -58,14 +61,20 @@ def tell(instance: dg.DagsterInstance, watcher: Watcher, now: dt.datetime) -> Ro
             follow_runs(instance, Failing.from_json(outbox.note(_RUNS_NOTE)), now), view
         )
         quiet = silence.look(instance, view.sensors, silence.from_json(outbox.note(_SILENCE_NOTE)))
+        mute = _unreachable(project, view, outbox.note(_UNREACHABLE_NOTE))
         found = [
             *failed_runs(failing, now),
             *red_checks(instance, view, now),
             *stopped_streams(project, view, now),
             *broken_locations(view, silence.silent(quiet), now),
+            *unreachable_brokers(unreachable.down(mute), now),
             *_unjudged(outbox.open_incidents().values(), view),
         ]
-        notes = {_RUNS_NOTE: failing.to_json(), _SILENCE_NOTE: silence.to_json(quiet)}
+        notes = {
+            _RUNS_NOTE: failing.to_json(),
+            _SILENCE_NOTE: silence.to_json(quiet),
+            _UNREACHABLE_NOTE: unreachable.to_json(mute),
+        }
         began, ended = outbox.settle(found, at=now, notes=notes)
         return Round(began=began, ended=ended, delivery=deliver(outbox))
 
@@ -104,12 +113,15 @@ def red_checks(instance: dg.DagsterInstance, view: View, now: dt.datetime) -> It
 
 
 def stopped_streams(project: Project, view: View, now: dt.datetime) -> Iterator[Incident]:
-    """Yield an incident for each stream that the last pass could not bring to its end."""
+    """Yield an incident for each stream that the last pass could not bring to its end.
+
+    One that only its broker stopped goes on by itself: the broker is the incident, where it stays away.
+    """
     for name in sorted(view.names):
         domain = view.domains.get(name)
         failures: dict[str, Failure] = {}
         for failure in read_failures(project.data_folder(name)):
-            if _declared(domain, failure.stream):
+            if failure.error != _OF_THE_BROKER and _declared(domain, failure.stream):
                 failures.setdefault(failure.stream, failure)
         for stream, failure in failures.items():
             yield Incident(
@@ -128,6 +140,24 @@ def broken_locations(view: View, silent: Iterable[str], now: dt.datetime) -> Ite
     for name in sorted(set(silent) - set(view.broken)):
         text = f"The code location {name} gives no sign of life; Dagster's page `Deployment` says why."
         yield _broken(name, text, now)
+
+
+def unreachable_brokers(names: Iterable[str], now: dt.datetime) -> Iterator[Incident]:
+    """Yield an incident for each connection whose cluster does not answer, however many streams stand still."""
+    for name in sorted(names):
+        yield Incident(
+            kind=Kind.BROKER_UNREACHABLE,
+            subject=name,
+            cause=now.isoformat(),
+            summary=f"The broker {name} does not answer, so its streams stand still; `mesh doctor` says more.",
+            opened_at=now,
+        )
+
+
+def _unreachable(project: Project, view: View, note: str | None) -> unreachable.Unreachable:
+    streams = [stream for domain in view.domains.values() for stream in domain.streams]
+    before = unreachable.from_json(note)
+    return unreachable.look(project.config, streams, before, all_known=not view.broken)
 
 
 def _unjudged(known: Iterable[Incident], view: View) -> Iterator[Incident]:

@@ -36,8 +36,8 @@ def incident_sensor(watcher: Watcher) -> dg.SensorDefinition:
         minimum_interval_seconds=LOOK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=(
-            "Posts failed runs, red checks, stopped streams, stale tables and broken domains to the webhooks of "
-            "mesh.toml: once when they begin, once when they end."
+            "Posts failed runs, red checks, stopped streams, stale tables, broken domains and brokers that do not "
+            "answer to the webhooks of mesh.toml: once when they begin, once when they end."
         ),
     )
     def incidents(context: dg.SensorEvaluationContext) -> dg.SkipReason:
