@@ -98,6 +98,30 @@ class MeshFolder:
             {"eventKind": "delta", "eventTypeFrom": "header:type"} | custom,
         )
 
+    def rest(
+        self,
+        full_name: str,
+        path: str,
+        properties: Sequence[Mapping[str, Any]] = ORDERS,
+        format_: str = "csv",
+        **custom: Any,
+    ) -> Path:
+        """Declare data at rest; `custom` are its custom properties."""
+        domain, _, name = full_name.partition(".")
+        schema = {"name": name, "physicalType": "file", "properties": list(properties)}
+        server = {"server": "files", "type": "local", "path": path, "format": format_}
+        body = {"servers": [server], "schema": [schema]}
+        return self._write(self.domain(domain) / "streams", full_name, body, custom)
+
+    def file(self, name: str, content: str | bytes) -> Path:
+        """Write a file of the project, at once as a rename does it."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".{path.name}.draft")
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+        draft.replace(path)
+        return path
+
     def product(
         self, full_name: str, sql: str, properties: Sequence[Mapping[str, Any]], **custom: Any
     ) -> Path:

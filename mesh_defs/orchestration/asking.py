@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from mesh_defs.ingest import StreamNews
+from mesh_defs.ingest.rest import InputNews
 from mesh_defs.model.errors import BrokerUnavailableError
 from mesh_defs.orchestration.keys import asked_tag, attempt_tag
 
@@ -46,11 +47,13 @@ class Decision:
     reason: str
 
 
-def pieces(news: StreamNews) -> frozenset[str]:
+def pieces(news: StreamNews | InputNews) -> frozenset[str]:
     """Return the news of a stream in pieces that can be recognised later: `3@120` is partition 3 from 120 on.
 
     A piece that a failed run was asked for, and that is still there, did not move; any other piece is new.
     """
+    if isinstance(news, InputNews):
+        return news.pieces
     if news.error is not None:
         return frozenset({f"!{type(news.error).__name__}"})
     plan = news.plan
@@ -64,7 +67,7 @@ def pieces(news: StreamNews) -> frozenset[str]:
 
 
 def decide(
-    streams: Mapping[str, StreamNews], last_run: Callable[[str], LastRun | None], *, now: float
+    streams: Mapping[str, StreamNews | InputNews], last_run: Callable[[str], LastRun | None], *, now: float
 ) -> Decision:
     """Decide which streams a run is asked for.
 
@@ -72,7 +75,7 @@ def decide(
     must not hold up the others. News that a failed run was asked for wait by its attempt.
 
     Args:
-        streams: How each stream stands.
+        streams: How each stream and input stands.
         last_run: Finds the newest run that was asked for a stream.
         now: Seconds since the epoch.
     """

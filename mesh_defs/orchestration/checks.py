@@ -14,8 +14,8 @@ from mesh_defs.orchestration.keys import LEDGER_CHECK, MOVING_CHECK
 from mesh_defs.store import DomainStore, verify_store
 
 
-def check_specs(key: dg.AssetKey) -> tuple[dg.AssetCheckSpec, ...]:
-    """Return the checks of the events table `key`.
+def check_specs(key: dg.AssetKey, *, at_rest: bool = False) -> tuple[dg.AssetCheckSpec, ...]:
+    """Return the checks of the table `key` of a stream, or of data at rest.
 
     A broken ledger holds back the products; a stopped partition does not, since what is stored is right.
     """
@@ -24,12 +24,20 @@ def check_specs(key: dg.AssetKey) -> tuple[dg.AssetCheckSpec, ...]:
             LEDGER_CHECK,
             asset=key,
             blocking=True,
-            description="Every offset since the stream's start is a row, a dead letter or a recorded gap, once.",
+            description=(
+                "Every record of every load is a row or a dead letter, once; a snapshot's rows are the newest's only."
+                if at_rest
+                else "Every offset since the stream's start is a row, a dead letter or a recorded gap, once."
+            ),
         ),
         dg.AssetCheckSpec(
             MOVING_CHECK,
             asset=key,
-            description="No partition is stopped: the last pass brought each to its last stable offset.",
+            description=(
+                "The last pass could load the files as they were."
+                if at_rest
+                else "No partition is stopped: the last pass brought each to its last stable offset."
+            ),
         ),
     )
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 from mesh_defs.contract.arrow import arrow_type, platform_columns
-from mesh_defs.contract.contract import ContractBase, Domain, StreamContract
+from mesh_defs.contract.contract import ContractBase, Domain, InputContract, RestContract, StreamContract
 from mesh_defs.contract.types import Column
 from mesh_defs.store.schema import sql_type
 
@@ -30,6 +30,8 @@ PLATFORM_DESCRIPTIONS: Mapping[str, str] = {
     "_source_position": "Where the change stands in its source; such texts sort as the changes were made.",
     "_before": "The row before the change, as JSON.",
     "_raw": "The value's bytes.",
+    "_file": "The file that the row stood in.",
+    "_line": "The line that it began in; of Parquet the row's number.",
 }
 
 # Dagster's own pattern for addresses, narrower than the standard: it refuses the whole domain otherwise.
@@ -50,7 +52,7 @@ def owners(contract: ContractBase, domain: Domain) -> list[str]:
 def tags(contract: ContractBase) -> dict[str, str]:
     """Return the contract's tags and its life-cycle, in the characters that Dagster allows in tags."""
     found = {"mesh/status": _tag(contract.status), "mesh/version": _tag(contract.version)}
-    if isinstance(contract, StreamContract):
+    if isinstance(contract, StreamContract | RestContract) and contract.event_kind is not None:
         found["mesh/event_kind"] = _tag(contract.event_kind)
     for tag in contract.tags:
         name, _, value = tag.partition(":")
@@ -74,7 +76,7 @@ def plain(line: str) -> str:
 def table_schema(contract: ContractBase) -> dg.TableSchema:
     """Return the columns that SQL sees, with what the contract promises of them."""
     columns = [_column(c) for c in contract.columns]
-    if isinstance(contract, StreamContract):
+    if isinstance(contract, InputContract):
         columns += [
             dg.TableColumn(f.name, sql_type(f.type), description=PLATFORM_DESCRIPTIONS[f.name])
             for f in platform_columns(contract)

@@ -9,6 +9,7 @@ import dagster as dg
 from mesh_defs.contract.contract import Domain
 from mesh_defs.contract.project import Project, find_project
 from mesh_defs.orchestration.automation import automation_sensor
+from mesh_defs.orchestration.files import file_specs
 from mesh_defs.orchestration.ingest import ingest_assets, topic_specs
 from mesh_defs.orchestration.products import product_asset
 from mesh_defs.orchestration.sensor import ingest_sensor
@@ -38,9 +39,9 @@ def domain_definitions(project: Project, domain: Domain) -> dg.Definitions:
         ProductError: A product reads a table that no domain declares.
     """
     ties = product_ties(project, domain)
-    assets: list[dg.AssetsDefinition | dg.AssetSpec] = [*topic_specs(domain)]
+    assets: list[dg.AssetsDefinition | dg.AssetSpec] = [*topic_specs(domain), *file_specs(domain)]
     sensors: list[dg.SensorDefinition] = []
-    if domain.streams:
+    if domain.ingested:
         assets.append(ingest_assets(project, domain))
         sensors.append(ingest_sensor(project, domain))
     if domain.products:
@@ -49,6 +50,6 @@ def domain_definitions(project: Project, domain: Domain) -> dg.Definitions:
     return dg.Definitions(
         assets=assets,
         sensors=sensors,
-        schedules=upkeep(project, domain) if domain.streams or domain.products else [],
+        schedules=upkeep(project, domain) if domain.tables else [],
         executor=dg.in_process_executor,
     )

@@ -24,7 +24,7 @@ def stream_metadata(report: StreamReport, stored: StreamOffsets | None) -> Metad
     parts = report.partitions
     partitions = stored.partitions.values() if stored else ()
     found: Metadata = {
-        "dagster/row_count": dg.MetadataValue.int(sum(p.rows for p in partitions)),
+        "dagster/row_count": dg.MetadataValue.int(sum(p.rows - p.removed for p in partitions)),
         "rows": dg.MetadataValue.int(report.row_count),
         "dead_letters": dg.MetadataValue.int(report.dead_letter_count),
         "dead_letters_total": dg.MetadataValue.int(sum(p.dead_letters for p in partitions)),

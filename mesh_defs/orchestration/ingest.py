@@ -7,18 +7,20 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from mesh_defs.contract.contract import Domain, StreamContract
+from mesh_defs.contract.contract import Domain, InputContract, RestContract, StreamContract
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest import Progress, StreamReport, run_pass
 from mesh_defs.model.errors import MeshError
 from mesh_defs.orchestration.checks import check_specs, ledger_results, moving_result
 from mesh_defs.orchestration.describe import contract_metadata, description, owners, tags
 from mesh_defs.orchestration.evidence import stream_metadata, topic_metadata, type_metadata
+from mesh_defs.orchestration.files import report_files
 from mesh_defs.orchestration.freshness import freshness_policy, freshness_result, freshness_spec
 from mesh_defs.orchestration.keys import (
     FRESHNESS_CHECK,
     LEDGER_CHECK,
     MOVING_CHECK,
+    file_key,
     table_key,
     table_keys,
     topic_key,
@@ -51,11 +53,14 @@ def topic_specs(domain: Domain) -> tuple[dg.AssetSpec, ...]:
     )
 
 
-def table_spec(domain: Domain, contract: StreamContract) -> dg.AssetSpec:
-    """Return the asset of an events table: of a stream, or of one event type."""
+def table_spec(domain: Domain, contract: InputContract) -> dg.AssetSpec:
+    """Return the asset of a table that a pass fills: of a stream, of one event type, or of data at rest."""
+    source = file_key(domain.name, contract.name)
+    if isinstance(contract, StreamContract):
+        source = topic_key(domain.name, contract.topic)
     return dg.AssetSpec(
         table_key(domain.name, contract.name),
-        deps=[topic_key(domain.name, contract.topic)],
+        deps=[source],
         group_name=domain.name,
         kinds={"ducklake", "parquet"},
         owners=owners(contract, domain),
@@ -72,14 +77,14 @@ def ingest_assets(project: Project, domain: Domain) -> dg.AssetsDefinition:
     A stream is read whole: where a run selects one of several event types, the tables of the others move too.
     """
     keys = table_keys(domain)
-    tables = [table for stream in domain.streams for table in stream.tables]
+    tables = [table for contract in domain.ingested for table in contract.tables]
 
     @dg.multi_asset(
         name=f"{domain.name}__ingest",
         specs=[table_spec(domain, t) for t in tables],
         check_specs=[spec for t in tables for spec in table_checks(t, table_key(domain.name, t.name))],
         can_subset=True,
-        description="One bounded pass: reads every selected stream up to its last stable offsets and commits.",
+        description="One bounded pass: reads every selected stream to its end, and files that changed.",
     )
     def ingest(context: dg.AssetExecutionContext) -> Iterator[PassEvent]:
         chosen = [name for name, own in keys.items() if not context.selected_asset_keys.isdisjoint(own)]
@@ -104,9 +109,13 @@ def ingest_assets(project: Project, domain: Domain) -> dg.AssetsDefinition:
     return ingest
 
 
-def table_checks(contract: StreamContract, key: dg.AssetKey) -> tuple[dg.AssetCheckSpec, ...]:
-    """Return the checks of an events table."""
-    return (*check_specs(key), *freshness_spec(contract, key), *quality_specs(contract, key))
+def table_checks(contract: InputContract, key: dg.AssetKey) -> tuple[dg.AssetCheckSpec, ...]:
+    """Return the checks of a table that a pass fills."""
+    return (
+        *check_specs(key, at_rest=isinstance(contract, RestContract)),
+        *freshness_spec(contract, key),
+        *quality_specs(contract, key),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,10 +139,13 @@ class Telling:
 def stream_events(telling: Telling, report: StreamReport) -> Iterator[PassEvent]:
     """Yield what became of a stream; what a stopped one committed before is a materialisation too."""
     project, domain = telling.project, telling.domain
-    contract = domain.stream(report.stream)
+    contract = next((c for c in domain.ingested if c.name == report.stream), None)
     if contract is None:
         return
-    _report_topic(telling.instance, contract, report)
+    if isinstance(contract, StreamContract):
+        _report_topic(telling.instance, contract, report)
+    elif isinstance(contract, RestContract):
+        report_files(telling.instance, contract, report)
     keys = {table_key(domain.name, table.name): table for table in contract.tables}
     yield from _moved(telling, report, keys)
     wanted = {key: {c.name for c in telling.checks if c.asset_key == key} for key in keys}
@@ -153,7 +165,7 @@ def stream_events(telling: Telling, report: StreamReport) -> Iterator[PassEvent]
 
 
 def _moved(
-    telling: Telling, report: StreamReport, keys: Mapping[dg.AssetKey, StreamContract]
+    telling: Telling, report: StreamReport, keys: Mapping[dg.AssetKey, InputContract]
 ) -> Iterator[PassEvent]:
     """Yield the materialisation of each selected table; those of the same stream that moved too are told apart."""
     if report.errors and report.snapshot is None:
@@ -161,7 +173,7 @@ def _moved(
     stored = telling.stored.streams.get(report.stream)
     for key, table in keys.items():
         metadata = stream_metadata(report, stored)
-        if table.part_of is not None:
+        if isinstance(table, StreamContract) and table.part_of is not None:
             metadata = type_metadata(report, stored, table.name, _row_count(telling, table.name))
         if key in telling.tables:
             yield dg.MaterializeResult(asset_key=key, metadata=metadata)
@@ -201,7 +213,8 @@ def _progress_log(context: dg.AssetExecutionContext) -> Callable[[Progress], Non
     """Return what writes one line a commit into the run's log."""
 
     def log(progress: Progress) -> None:
-        context.log.info("%s: %s of %s offsets", progress.stream, f"{progress.done:,}", f"{progress.total:,}")
+        done, total = f"{progress.done:,}", f"{progress.total:,}"
+        context.log.info("%s: %s of %s %s", progress.stream, done, total, progress.unit)
 
     return log
 

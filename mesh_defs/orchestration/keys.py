@@ -13,6 +13,9 @@ from mesh_defs.model.errors import ConfigError
 TOPIC = "topic"
 """The middle part of a topic's key: `[domain, "topic", name]`."""
 
+FILE = "file"
+"""The middle part of the key of files: `[domain, "file", name]`."""
+
 DOMAIN_TAG = "mesh/domain"
 """The tag of the runs that a domain's sensor asked for."""
 
@@ -46,8 +49,18 @@ def table_key(domain: str, name: str) -> dg.AssetKey:
 
 
 def table_keys(domain: Domain) -> dict[str, tuple[dg.AssetKey, ...]]:
-    """Return, for each stream of a domain, the keys of the tables that it fills: one an event type."""
-    return {s.name: tuple(table_key(domain.name, t.name) for t in s.tables) for s in domain.streams}
+    """Return, for each stream and input of a domain, the keys of the tables that it fills."""
+    return {c.name: tuple(table_key(domain.name, t.name) for t in c.tables) for c in domain.ingested}
+
+
+def file_key(domain: str, name: str) -> dg.AssetKey:
+    """Return the key of the files that data at rest is loaded from.
+
+    Raises:
+        ConfigError: A part is no name of the mesh.
+    """
+    owner, table = table_key(domain, name).path
+    return dg.AssetKey([owner, FILE, table])
 
 
 def topic_key(domain: str, topic: str) -> dg.AssetKey:

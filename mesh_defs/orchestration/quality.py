@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from mesh_defs.contract.contract import ContractBase, Domain, StreamContract
+from mesh_defs.contract.contract import ContractBase, Domain, InputContract
 from mesh_defs.contract.project import Project
 from mesh_defs.contract.quality import QualityRule, quality_rules
 from mesh_defs.model.errors import MeshError
@@ -25,7 +25,7 @@ def quality_specs(contract: ContractBase, key: dg.AssetKey) -> tuple[dg.AssetChe
     They are measured, not enforced: none holds back a product.
     """
     specs = [_spec(rule, key) for rule in quality_rules(contract)]
-    if isinstance(contract, StreamContract):
+    if isinstance(contract, InputContract):
         text = (
             "Events carry no field that the contract does not name; a warning for seven days after one came."
         )
@@ -38,14 +38,14 @@ def quality_results(
 ) -> Iterator[dg.AssetCheckResult]:
     """Measure the wanted rules of a table and yield their verdicts; nothing before the table is there."""
     rules = [rule for rule in quality_rules(contract) if rule.name in wanted]
-    unknown = isinstance(contract, StreamContract) and UNKNOWN_CHECK in wanted
+    unknown = isinstance(contract, InputContract) and UNKNOWN_CHECK in wanted
     folder = project.data_folder(domain.name)
     if not (rules or unknown) or not DomainStore.exists(folder):
         return
     with DomainStore.open(folder, domain.name, read_only=True) as store:
         for found in measure(store.connection, contract, rules):
             yield _result(found, key)
-        if unknown and isinstance(contract, StreamContract):
+        if unknown and isinstance(contract, InputContract):
             yield _unknown(store, contract, key)
 
 
@@ -81,7 +81,7 @@ def _result(found: Measure, key: dg.AssetKey) -> dg.AssetCheckResult:
     )
 
 
-def _unknown(store: DomainStore, contract: StreamContract, key: dg.AssetKey) -> dg.AssetCheckResult:
+def _unknown(store: DomainStore, contract: InputContract, key: dg.AssetKey) -> dg.AssetCheckResult:
     try:
         found, trouble = unknown_fields(store, contract, dt.datetime.now(dt.UTC)), None
     except MeshError as error:

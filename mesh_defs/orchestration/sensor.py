@@ -2,13 +2,15 @@
 
 # No `from __future__ import annotations` here: Dagster reads the annotation of `context` at definition.
 import time
+from collections.abc import Mapping
 
 import dagster as dg
 
 from mesh_defs.contract.contract import Domain
 from mesh_defs.contract.project import Project
-from mesh_defs.ingest import news
-from mesh_defs.ingest.lease import lease_holder
+from mesh_defs.ingest import StreamNews, news
+from mesh_defs.ingest.lease import RESIDENT, lease_holder
+from mesh_defs.ingest.rest import Hashes, InputNews, input_news
 from mesh_defs.model.errors import BrokerUnavailableError
 from mesh_defs.orchestration.asking import ATTEMPTS, LastRun, decide
 from mesh_defs.orchestration.automation import INTERVAL_SECONDS
@@ -38,22 +40,34 @@ def ingest_sensor(project: Project, domain: Domain) -> dg.SensorDefinition:
     the tags of the runs, what was done in the store.
     """
     keys = table_keys(domain)
+    hashes = Hashes()
 
     @dg.sensor(
         name=f"{domain.name}__ingest",
         asset_selection=dg.AssetSelection.assets(*(key for tables in keys.values() for key in tables)),
         minimum_interval_seconds=INTERVAL_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Asks for one run for all streams whose topic has offsets that the store does not answer for.",
+        description=(
+            "Asks for one run for all streams whose topic has offsets that the store does not answer for, and for the "
+            "data at rest whose files changed."
+        ),
     )
     def ingest(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        return ask(context.instance, project, domain)
+        return ask(context.instance, project, domain, hashes)
 
     return ingest
 
 
-def ask(instance: dg.DagsterInstance, project: Project, domain: Domain) -> dg.RunRequest | dg.SkipReason:
+def ask(
+    instance: dg.DagsterInstance, project: Project, domain: Domain, hashes: Hashes | None = None
+) -> dg.RunRequest | dg.SkipReason:
     """Ask for a run, or say why not.
+
+    Args:
+        instance: Dagster.
+        project: The mesh.
+        domain: The domain.
+        hashes: What is known of files from before.
 
     Raises:
         StoreError: The domain's store cannot be read; the tick fails and says so.
@@ -62,16 +76,16 @@ def ask(instance: dg.DagsterInstance, project: Project, domain: Domain) -> dg.Ru
     if busy is not None:
         return dg.SkipReason(f"run {busy.run_id[:8]} is under way ({busy.status.value})")
     holder = lease_holder(project.data_folder(domain.name))
-    if holder is not None:
+    if holder is not None and (holder.purpose != RESIDENT or not domain.inputs):
         return dg.SkipReason(f"{holder} ingests {domain.name}")
     rest = _rest(instance, domain.name, now=time.time())
     if rest > 0:
         return dg.SkipReason(f"a run ended just now; products have {rest:.0f} s to be asked for")
     try:
-        streams = news(project, domain, timeout=BROKER_SECONDS).streams
+        found = _news(project, domain, hashes, only_inputs=holder is not None)
     except BrokerUnavailableError as error:
         return dg.SkipReason(str(error))
-    decision = decide(streams, lambda stream: _last_run(instance, domain.name, stream), now=time.time())
+    decision = decide(found, lambda stream: _last_run(instance, domain.name, stream), now=time.time())
     if not decision.tags:
         return dg.SkipReason(decision.reason)
     tags = {DOMAIN_TAG: domain.name, NO_RETRY_TAG: "0"}
@@ -79,6 +93,16 @@ def ask(instance: dg.DagsterInstance, project: Project, domain: Domain) -> dg.Ru
         tags |= more
     keys = table_keys(domain)
     return dg.RunRequest(asset_selection=[key for s in decision.tags for key in keys[s]], tags=tags)
+
+
+def _news(
+    project: Project, domain: Domain, hashes: Hashes | None, *, only_inputs: bool
+) -> Mapping[str, StreamNews | InputNews]:
+    """Return how everything stands that a run would look after; the resident ingester takes no files."""
+    if only_inputs:
+        return input_news(project, domain, hashes)
+    found = news(project, domain, timeout=BROKER_SECONDS, hashes=hashes)
+    return {**found.streams, **found.inputs}
 
 
 def _under_way(instance: dg.DagsterInstance, domain: str) -> dg.DagsterRun | None:

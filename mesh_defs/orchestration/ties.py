@@ -46,7 +46,7 @@ class Neighbours:
     def keys(self, table: str) -> tuple[dg.AssetKey, ...]:
         """Return the keys that stand for a table; none where nobody declares it.
 
-        The platform's own tables (`ledger`, `dead_letters`, `offsets`) move with every stream of their domain.
+        The platform's own tables (`ledger`, `dead_letters`, `offsets`) move with everything that their domain takes in.
         """
         domain_name, _, name = table.lower().partition(".")
         if domain_name not in self._names:
@@ -55,7 +55,7 @@ class Neighbours:
         if domain is None:
             return (table_key(domain_name, name),)
         if name in RESERVED_TABLES:
-            return tuple(table_key(domain_name, t.name) for s in domain.streams for t in s.tables)
+            return tuple(table_key(domain_name, t.name) for c in domain.ingested for t in c.tables)
         return (table_key(domain_name, name),) if domain.table(name) else ()
 
     def known(self, table: str) -> str:

@@ -28,7 +28,7 @@ def upkeep(project: Project, domain: Domain) -> tuple[dg.ScheduleDefinition, ...
             "Keeps the store small and fast: flushes, merges small files, expires old snapshots, cleans up.",
         )
     ]
-    if domain.streams:
+    if domain.ingested:
         text = "Recounts the tables against the ledger, and the ledger against what the broker still holds."
         found.append(_schedule(verify_job(project, domain), f"{minute} {VERIFY_HOUR} * * *", text))
     found += _product_schedules(domain)

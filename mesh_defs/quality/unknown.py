@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Final
 
-from mesh_defs.contract.contract import StreamContract
+from mesh_defs.contract.contract import InputContract
 from mesh_defs.contract.types import Kind
 from mesh_defs.store import DomainStore
 from mesh_defs.store.engine import quote
@@ -31,7 +31,7 @@ class UnknownFields:
     names: tuple[tuple[str, int], ...]
 
 
-def unknown_fields(store: DomainStore, contract: StreamContract, now: dt.datetime) -> UnknownFields:
+def unknown_fields(store: DomainStore, contract: InputContract, now: dt.datetime) -> UnknownFields:
     """Return the fields that rows of the last days carry and that the contract, as it is now, does not name.
 
     A field that the contract has taken up since is no longer told.

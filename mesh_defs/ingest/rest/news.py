@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
 
 from mesh_defs.contract.contract import Domain, RestContract
 from mesh_defs.contract.project import Project
@@ -11,6 +14,9 @@ from mesh_defs.ingest.rest.files import Hashes
 from mesh_defs.ingest.rest.plan import LoadPlan, plan_load
 from mesh_defs.model.errors import MeshError
 from mesh_defs.store import DomainStore, LoadedFile, read_loads
+
+_TOLD: Final = 16
+"""Files that are told one by one; more are told as one, since a run's tags are short."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +43,10 @@ class InputNews:
         if self.error is not None:
             return frozenset({f"!{type(self.error).__name__}"})
         files = self.plan.files if self.plan else ()
-        return frozenset(f"{f.name.replace(' ', '_')}@{f.size_bytes}.{f.modified_ns}" for f in files)
+        found = frozenset(f"{quote(f.name)}@{f.size_bytes}.{f.modified_ns}" for f in files)
+        if len(found) <= _TOLD:
+            return found
+        return frozenset({hashlib.sha256(" ".join(sorted(found)).encode()).hexdigest()})
 
 
 def input_news(project: Project, domain: Domain, hashes: Hashes | None = None) -> dict[str, InputNews]:
