@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, Final, Protocol
 
 import pyarrow as pa
 
 from mesh_defs.contract.arrow import table_schema
-from mesh_defs.contract.contract import Envelope, InputContract, OnUnknownField, StreamContract
-from mesh_defs.decode.avro import AvroCodec
+from mesh_defs.contract.contract import (
+    Envelope,
+    EventTypeFrom,
+    InputContract,
+    StreamContract,
+    TypeSource,
+)
+from mesh_defs.decode.avro import AvroCodec, AvroField, AvroRecordName, AvroSource
 from mesh_defs.decode.columns.base import scattered
 from mesh_defs.decode.debezium import DebeziumAvro, DebeziumJson
 from mesh_defs.decode.envelope.cloudevents import CloudEvents
@@ -24,7 +29,8 @@ from mesh_defs.decode.payload import PayloadCodec, Payloads
 from mesh_defs.decode.platform import FIRST_MILLISECOND, LAST_MILLISECOND, PlatformColumns, Rows
 from mesh_defs.decode.refusal import Refusal
 from mesh_defs.decode.schemas import WriterSchemas
-from mesh_defs.decode.types import CodecField, FieldReader, TypesDecoder, reader_for, type_column
+from mesh_defs.decode.types.readers import FieldReader, reader_for
+from mesh_defs.decode.types.router import TypesDecoder
 from mesh_defs.model.errors import ContractError
 from mesh_defs.model.records import RawBatch, Stage, TypedBatch
 
@@ -61,20 +67,22 @@ def decoder_for(contract: StreamContract, schemas: WriterSchemas | None = None) 
     if contract.event_type_from is None:
         return Decoder(contract, envelope, _codec(contract, schemas))
     decoders = {t.event_type or "": Decoder(t, envelope, _codec(t, schemas)) for t in contract.types}
-    fields = _field_reader(contract, contract.event_type_from.name.split("."), schemas)
-    return TypesDecoder(decoders, envelope, reader_for(contract.event_type_from, fields))
+    reader = reader_for(contract.event_type_from, _field_reader(contract, schemas))
+    return TypesDecoder(decoders, envelope, reader)
 
 
-def _field_reader(
-    contract: StreamContract, path: Sequence[str], schemas: WriterSchemas | None
-) -> FieldReader:
+def _field_reader(contract: StreamContract, schemas: WriterSchemas | None) -> FieldReader:
     """Return what reads the field that says a payload's type, whatever the payloads are written in."""
+    source = contract.event_type_from or EventTypeFrom(source=TypeSource.ENVELOPE)
+    path = source.name.split(".")
+    debezium = contract.envelope is Envelope.DEBEZIUM
+    paths = [(*outer, *path) for outer in DEBEZIUM_PLACES] if debezium else [path]
     if contract.format == "json":
-        debezium = contract.envelope is Envelope.DEBEZIUM
-        paths = [(*outer, *path) for outer in DEBEZIUM_PLACES] if debezium else [path]
         return JsonField(paths, Confluent() if contract.framing == "confluent" else NoFraming())
-    only = replace(contract, columns=(type_column(path),), on_unknown_field=OnUnknownField.KEEP)
-    return CodecField(_codec(only, schemas), path)
+    avro = AvroSource(contract, schemas)
+    if source.source is TypeSource.SCHEMA:
+        return AvroRecordName(avro, [table.event_type or "" for table in contract.types])
+    return AvroField(avro, paths)
 
 
 def _codec(contract: StreamContract, schemas: WriterSchemas | None) -> PayloadCodec:

@@ -101,9 +101,10 @@ PROPERTIES: Final[Mapping[str, PropertyWords]] = {
         "Stands at a schema object: the type of event that its table takes, and no other table.",
     ),
     "eventTypeFrom": _words(
-        "`header:NAME`, `field:NAME`, or a name",
+        "`header:NAME`, `field:NAME`, a name, or `schema` (Avro)",
         "CloudEvents `type`",
-        "Where a record says its type. A name alone is the field where a column is called so, else the header.",
+        "Where a record says its type. A name alone is the field where a column is called so, else the header; "
+        "`schema` is the name of the writer's record.",
     ),
     "history": _words("a source at rest", "none", "What is loaded before `startFrom`.", later=True),
     "load": _words(

@@ -17,6 +17,7 @@ from mesh_defs.decode.columns import converter_for
 from mesh_defs.decode.columns.base import Array
 from mesh_defs.decode.payload import Payloads
 from mesh_defs.decode.schemas import WriterSchemas
+from mesh_defs.decode.types.constants import type_constants
 from mesh_defs.model.records import Headers
 
 
@@ -65,6 +66,7 @@ class AvroCodec:
                 contract.columns,
                 contract.on_unknown_field,
                 self._aliases,
+                constants=type_constants(contract),
             )
         return self._columns[group.type].of(group.fields, len(group.positions))
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mesh_defs.contract.avro.types import AvroSchema
 from mesh_defs.contract.contract import OnUnknownField
@@ -20,6 +21,7 @@ from mesh_defs.decode.columns.table import columns_of
 from mesh_defs.decode.json.unknown import NOTHING
 from mesh_defs.decode.payload import Payloads
 from mesh_defs.decode.refusal import Refusal
+from mesh_defs.decode.types.constants import NO_CONSTANTS
 
 
 class RecordColumns:
@@ -31,6 +33,7 @@ class RecordColumns:
         columns: The contract's.
         on_unknown: What a field does that they do not name.
         aliases: What the contract's schema file calls the fields that the writer calls otherwise.
+        constants: Further fields that the contract names, each with the one text that it may hold.
     """
 
     def __init__(
@@ -40,6 +43,8 @@ class RecordColumns:
         columns: Sequence[Column],
         on_unknown: OnUnknownField,
         aliases: Aliases,
+        *,
+        constants: Mapping[str, str] = NO_CONSTANTS,
     ) -> None:
         texts = Texts(schema)
         fit = Fit(texts, aliases)
@@ -53,6 +58,9 @@ class RecordColumns:
         found = Leftovers(texts, aliases).by_field(node, columns)
         self._leftovers = {
             place: (name, found[name]) for place, name in enumerate(node.names) if name in found
+        }
+        self._constants = {
+            place: constants[name] for place, name in enumerate(node.names) if name in constants
         }
         self._keep = on_unknown is OnUnknownField.KEEP
 
@@ -79,13 +87,16 @@ class RecordColumns:
         return payloads
 
     def _find_unknown(self, fields: Sequence[Array], count: int, payloads: Payloads) -> None:
-        if not self._leftovers:
+        leftovers = {p: left for p, left in self._leftovers.items() if not self._is_constant(p, fields[p])}
+        if not leftovers:
             return
-        values = [fields[place].to_pylist() for place in self._leftovers]
+        values = [fields[place].to_pylist() for place in leftovers]
         for position in range(count):
             paths: set[str] = set()
             rest = {}
-            for (name, leftover), column in zip(self._leftovers.values(), values, strict=True):
+            for (place, (name, leftover)), column in zip(leftovers.items(), values, strict=True):
+                if place in self._constants and column[position] == self._constants[place]:
+                    continue
                 left = leftover(column[position], f".{name}", paths)
                 if left is not NOTHING:
                     rest[name] = left
@@ -97,6 +108,13 @@ class RecordColumns:
             else:
                 message = "the contract does not name the field"
                 payloads.refused[position] = Refusal("unknown_field", message, min(paths))
+
+    def _is_constant(self, place: int, field: Array) -> bool:
+        """Return whether a field holds nothing but what the contract says it may hold."""
+        text = self._constants.get(place)
+        if text is None or not pa.types.is_string(field.type):
+            return False
+        return field.null_count == 0 and pc.all(pc.equal(field, pa.scalar(text)), min_count=0).as_py() is True
 
 
 def _picked(field: Any, positions: list[int]) -> Any:

@@ -33,6 +33,7 @@ class RecordType:
 
     Attributes:
         schema: The writer's.
+        name: The record's, with its namespace.
         node: The record.
     """
 
@@ -41,6 +42,7 @@ class RecordType:
         from mesh_defs.decode.avro.blocks import Blocks  # noqa: PLC0415
 
         self.schema = schema
+        self.name = record.name
         self.node = node_of(schema, record)
         self._reader = Reader(schema, record)
         self._blocks = Blocks(self.node)
@@ -79,6 +81,15 @@ class Writer:
 
     id: int | None
     records: dict[int | None, RecordType]
+
+    def record_name(self, payload: bytes) -> str:
+        """Return the full name of the record that a payload is.
+
+        Raises:
+            Refusal: It is of no branch of the writer's union.
+        """
+        branch = None if None in self.records else read_branch(payload, self.records)[0]
+        return self.records[branch].name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +184,30 @@ class AvroSource:
                     found.schema_ids[position] = writer.id
             _read(writer, positions, frames.payloads, found)
         return found
+
+    def record_names(
+        self, values: Sequence[bytes], headers: Sequence[Headers | None]
+    ) -> tuple[list[str | None], dict[int, Refusal]]:
+        """Return the full name of each payload's record, without reading the record; and which are refused.
+
+        Raises:
+            RegistryError: The schemas cannot be had.
+        """
+        frames = self._framing.open(values, headers)
+        names: list[str | None] = [None] * len(values)
+        refused = frames.refused
+        for frame, positions in frames.groups.items():
+            try:
+                writer = self._writer(frame)
+            except Refusal as refusal:
+                refused.update(dict.fromkeys(positions, refusal))
+                continue
+            for position in positions:
+                try:
+                    names[position] = writer.record_name(frames.payloads[position])
+                except Refusal as refusal:
+                    refused[position] = refusal
+        return names, refused
 
     def _writer(self, frame: Frame) -> Writer:
         if self._schemas is not None and isinstance(frame, int | UUID):

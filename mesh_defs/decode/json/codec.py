@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from mesh_defs.contract.contract import InputContract, OnUnknownField, StreamContract, TypeSource
+from mesh_defs.contract.contract import InputContract, OnUnknownField
 from mesh_defs.decode import exact
 from mesh_defs.decode.columns import converter_for
 from mesh_defs.decode.columns.base import Array
@@ -17,6 +17,7 @@ from mesh_defs.decode.json.unknown import NOTHING, leftover_of
 from mesh_defs.decode.json.verdicts import REFUSED, verdict
 from mesh_defs.decode.payload import Payloads
 from mesh_defs.decode.refusal import Refusal
+from mesh_defs.decode.types.constants import type_constants
 from mesh_defs.model.records import Headers
 
 _Record = msgspec.Struct | None
@@ -33,7 +34,7 @@ class JsonCodec:
         columns = contract.columns
         self._names = [column.name for column in columns]
         self._converters = [converter_for(column) for column in columns]
-        self._constants = _constants(contract)
+        self._constants = type_constants(contract)
         strict = struct_for(columns, forbid_unknown_fields=True, constants=self._constants)
         self._strict = msgspec.json.Decoder(strict).decode
         self._tolerant = msgspec.json.Decoder(struct_for(columns, forbid_unknown_fields=False)).decode
@@ -111,19 +112,6 @@ class JsonCodec:
         # A document that went the tolerant way has no constants at its end.
         values = list(zip(*map(msgspec.structs.astuple, records), strict=False))  # type: ignore[arg-type]
         return values[: len(self._names)]
-
-
-def _constants(contract: InputContract) -> dict[str, str]:
-    """Return the field that says the event type, where it is no column: its value is told by the table."""
-    if not isinstance(contract, StreamContract):
-        return {}
-    source = contract.event_type_from
-    if source is None or contract.event_type is None:
-        return {}
-    named = source.source in (TypeSource.FIELD, TypeSource.EITHER) and "." not in source.name
-    if not named or source.name in [column.name for column in contract.columns]:
-        return {}
-    return {source.name: contract.event_type}
 
 
 def _picked(values: tuple[object, ...], positions: list[int]) -> tuple[object, ...]:

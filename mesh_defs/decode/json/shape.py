@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, Final, Literal
 
 import msgspec
 
 from mesh_defs.contract.types import Column, ColumnType, Kind, TimeEncoding
 from mesh_defs.decode.columns.build import is_required
+from mesh_defs.decode.types.constants import NO_CONSTANTS
 
 _SCALARS: Final[dict[Kind, type]] = {
     Kind.BIGINT: int,
@@ -33,11 +33,8 @@ _SCALARS: Final[dict[Kind, type]] = {
 }
 
 
-_NONE: Final[Mapping[str, str]] = MappingProxyType({})
-
-
 def struct_for(
-    columns: Sequence[Column], *, forbid_unknown_fields: bool, constants: Mapping[str, str] = _NONE
+    columns: Sequence[Column], *, forbid_unknown_fields: bool, constants: Mapping[str, str] = NO_CONSTANTS
 ) -> type[msgspec.Struct]:
     """Return the Struct of a document: one attribute a column, in the contract's order.
 
@@ -50,7 +47,7 @@ def struct_for(
 
 
 def _struct(
-    columns: list[tuple[Column, bool]], *, forbid: bool, constants: Mapping[str, str] = _NONE
+    columns: list[tuple[Column, bool]], *, forbid: bool, constants: Mapping[str, str] = NO_CONSTANTS
 ) -> type[msgspec.Struct]:
     names = {f"f{i}": column.name for i, (column, _) in enumerate(columns)}
     fields: list[Any] = [

@@ -8,9 +8,7 @@ from operator import methodcaller
 from typing import Final, Protocol, cast
 
 from mesh_defs.contract.contract import EventTypeFrom, TypeSource
-from mesh_defs.contract.types import Column, ColumnType, Kind
 from mesh_defs.decode.envelope.opened import Opened
-from mesh_defs.decode.payload import PayloadCodec
 from mesh_defs.decode.refusal import Refusal
 from mesh_defs.model.records import Headers, Stage
 
@@ -73,14 +71,6 @@ def reader_for(source: EventTypeFrom, fields: FieldReader) -> TypeReader:
             return EitherType(HeaderType(source.name), PayloadType(fields))
         case _:
             return PayloadType(fields)
-
-
-def type_column(path: Sequence[str]) -> Column:
-    """Return the column that holds the type's field, `path` leading to it through objects."""
-    type_ = ColumnType(kind=Kind.STRING)
-    for step in reversed(path[1:]):
-        type_ = ColumnType(kind=Kind.OBJECT, fields=(Column(name=step, type=type_),))
-    return Column(name=path[0], type=type_)
 
 
 class HeaderType:
@@ -171,29 +161,4 @@ class EitherType:
                 own if own is not None else other for own, other in zip(told.types, found.types, strict=True)
             ]
             told.refused |= found.refused
-        return told
-
-
-class CodecField:
-    """A field of payloads that a codec reads: of Avro, whose writer's schema says where it stands.
-
-    Args:
-        codec: Of a contract whose only column is `type_column(path)`.
-        path: The field, and before it the objects that it is in.
-    """
-
-    def __init__(self, codec: PayloadCodec, path: Sequence[str]) -> None:
-        self._codec = codec
-        self._path = path
-
-    def read(self, values: Sequence[bytes], headers: Sequence[Headers | None]) -> Told:
-        """Return what the field says in each payload."""
-        payloads = self._codec.decode(values, headers)
-        told = Told(types=[None] * len(values), refused=dict(payloads.refused))
-        positions = [i for i in range(len(values)) if i not in told.refused]
-        found = payloads.columns[0].to_pylist()
-        for step in self._path[1:]:
-            found = [None if outer is None else outer[step] for outer in found]
-        for position, said in zip(positions, found, strict=True):
-            told.types[position] = said
         return told
