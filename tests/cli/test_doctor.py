@@ -13,6 +13,7 @@ import pytest
 
 from mesh_defs.scaffold import new_domain, new_project
 from tests.meshes import ROOT
+from tests.registry_server import running_registry
 
 
 @pytest.fixture
@@ -115,3 +116,32 @@ def test_shell_completes(root: Path, words: str, found: str) -> None:
     )
     assert done.stdout.strip() == found
     assert done.stderr == ""
+
+
+def test_doctor_asks_the_registry(root: Path) -> None:
+    """A folder that is sound, one with a changed file, a service that answers, and one that does not."""
+    config = root / "mesh.toml"
+    plain = config.read_text()
+    config.write_text(plain + '\n[registry.main]\ndirectory = "schemas"\n')
+    assert registry_verdict(root) == ("failed", f"{root / 'schemas'} is no folder")
+    (root / "schemas").mkdir()
+    (root / "a.avsc").write_text('{"type": "array", "items": "int"}')
+    assert run(root, "registry", "add", str(root / "a.avsc"), "--subject", "a").returncode == 0
+    assert registry_verdict(root) == ("ok", f"1 subjects in {root / 'schemas'}")
+    (root / "schemas" / "a" / "1.avsc").write_text('"string"')
+    assert registry_verdict(root)[0] == "failed"
+    with running_registry() as server:
+        server.user_info = "me:hunter3"
+        config.write_text(plain + f'\n[registry.main]\nurl = "{server.url}"\n')
+        assert registry_verdict(root)[1].endswith("it refuses the credentials (HTTP 401)")
+        config.write_text(config.read_text() + 'basic.auth.user.info = "me:hunter3"\n')
+        assert registry_verdict(root) == ("ok", f"0 subjects in {server.url.removeprefix('http://')}")
+    assert registry_verdict(root)[1].endswith("it does not answer (ConnectError)")
+
+
+def registry_verdict(root: Path) -> tuple[str, str]:
+    """Return state and finding of the part `registry main`; no secret is in either."""
+    verdicts = json.loads(run(root, "doctor", "--json").stdout)
+    found = next(verdict for verdict in verdicts if verdict["part"] == "registry main")
+    assert "hunter3" not in str(found)
+    return found["state"], found["found"].rpartition("cannot read the schema registry main: ")[2]

@@ -192,6 +192,65 @@ def test_registry_in_git(tmp_path: Path) -> None:
     assert config.registries["main"].directory == tmp_path.resolve() / "schemas"
 
 
+def test_options_of_a_registry(tmp_path: Path) -> None:
+    """They are the client's, by its names; files begin at the project, and secrets are shown nowhere."""
+    text = """
+        [registry.main]
+        url = "https://a.example.org,https://me:hunter3@b.example.org"
+        ssl.ca.location = "ca.pem"
+        "ssl.key.password" = "${KEY}"
+        "basic.auth.user.info" = "me:${KEY}"
+        "max.retries" = 2
+        "timeout" = "${SECONDS}"
+        """
+    config = load(tmp_path, text, KEY="hunter2", SECONDS="2.5")
+    options = config.registries["main"].options
+    assert options == {
+        "ssl.ca.location": str(tmp_path.resolve() / "ca.pem"),
+        "ssl.key.password": "hunter2",
+        "basic.auth.user.info": "me:hunter2",
+        "max.retries": 2,
+        "timeout": 2.5,
+    }
+    shown = str(config.shown())
+    assert "hunter" not in shown + repr(config)
+    assert "'max.retries': '2'" in shown
+
+
+def test_a_registry_that_cannot_be(tmp_path: Path) -> None:
+    """Unknown words, both kinds at once, and values of the wrong sort are told together."""
+    message = refused(
+        tmp_path,
+        """
+        [registry.a]
+        url = "http://a"
+        "basic.auth.userinfo" = "x"
+        "max.retries" = -1
+        "timeout" = true
+        [registry.b]
+        directory = "schemas"
+        url = "http://b"
+        [registry.c]
+        directory = "schemas"
+        compatibility = "BACKWARDS"
+        compat = "FULL"
+        [registry.d]
+        directory = "schemas"
+        "ssl.ca.location" = "x"
+        """,
+    )
+    for part in (
+        "[registry.a] unknown key 'basic.auth.userinfo', did you mean 'basic.auth.user.info'?",
+        "[registry.a] max.retries must be a number, 0 or more",
+        "[registry.a] timeout must be a number, 0 or more",
+        "[registry.b] needs one of 'url' and 'directory'",
+        "[registry.c] compatibility 'BACKWARDS' is unknown, did you mean 'BACKWARD'?",
+        "[registry.c] unknown key 'compat', did you mean 'compatibility'?",
+        "[registry.d] unknown key 'ssl.ca.location'",
+    ):
+        assert part in message
+
+
 def test_escaped_and_malformed_placeholders(tmp_path: Path) -> None:
     """Two dollars stand for one, a variable in a command is one argument, and a default is no name."""
     text = '[process.a]\ncommand = "run $${HOME} ${TWO}"'
