@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -45,16 +46,14 @@ class AvroCodec:
         """Return the columns of the payloads; each is one element of them, or refused."""
         found = self._source.read(values, headers)
         payloads = Payloads(refused=found.refused, schema_ids=found.schema_ids)
-        positions: list[int] = []
-        parts: list[list[Array]] = []
+        parts: list[tuple[Sequence[int], list[Array]]] = []
         for group in found.groups:
             rows = self._rows(group)
             payloads.refused.update((group.positions[i], refusal) for i, refusal in rows.refused.items())
             payloads.unknown.update((group.positions[i], text) for i, text in rows.unknown.items())
             payloads.unknown_fields.update(rows.unknown_fields)
-            positions += [p for i, p in enumerate(group.positions) if i not in rows.refused]
-            parts.append(rows.columns)
-        payloads.columns = self._merged(positions, parts)
+            parts.append((_kept(group, rows), rows.columns))
+        payloads.columns = self._merged(parts)
         return payloads
 
     def _rows(self, group: Group) -> Payloads:
@@ -70,15 +69,23 @@ class AvroCodec:
             )
         return self._columns[group.type].of(group.fields, len(group.positions))
 
-    def _merged(self, positions: list[int], parts: list[list[Array]]) -> list[Array]:
+    def _merged(self, parts: list[tuple[Sequence[int], list[Array]]]) -> list[Array]:
         """Return the columns of all groups in the order of their payloads."""
         if not parts:
             empty: Any = pa.nulls
             return [empty(0, arrow_type(column.type)) for column in self._contract.columns]
         if len(parts) == 1:
-            return parts[0]
-        order = pa.array(sorted(range(len(positions)), key=positions.__getitem__), pa.int64())
-        return [pa.concat_arrays(columns).take(order) for columns in zip(*parts, strict=True)]
+            return parts[0][1]
+        places = list(chain.from_iterable(positions for positions, _ in parts))
+        order = pa.array(sorted(range(len(places)), key=places.__getitem__), pa.int64())
+        columns = zip(*(columns for _, columns in parts), strict=True)
+        return [pa.concat_arrays(arrays).take(order) for arrays in columns]
+
+
+def _kept(group: Group, rows: Payloads) -> Sequence[int]:
+    if not rows.refused:
+        return group.positions
+    return [position for i, position in enumerate(group.positions) if i not in rows.refused]
 
 
 def aliases_of(schema: AvroSchema) -> Aliases:

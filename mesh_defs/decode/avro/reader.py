@@ -41,7 +41,8 @@ Read: TypeAlias = Callable[[bytes, int, int], tuple[Any, int]]
 
 _MORE: Final = 0x80
 _BITS: Final = 0x7F
-_LONGEST: Final = 63
+_NOT_SHORT: Final = 0x81
+_LONGEST: Final = 10
 _WORD: Final = (1 << 64) - 1
 _INT: Final = range(-(1 << 31), 1 << 31)
 _float: Final = struct.Struct("<f").unpack_from
@@ -196,22 +197,27 @@ class _Readers:
 
 
 def _long(data: bytes, at: int, _depth: int = 0) -> tuple[int, int]:
-    """Return a number of variable length, zig-zag; bits beyond the 64th are dropped, as Avro's own readers do."""
+    """Return a number of variable length, zig-zag."""
     try:
         byte = data[at]
-        found = byte & _BITS
-        shift = 7
-        while byte & _MORE:
-            if shift > _LONGEST:
-                raise malformed("a number takes more than 10 bytes")
-            at += 1
-            byte = data[at]
-            found |= (byte & _BITS) << shift
-            shift += 7
     except IndexError:
         raise truncated() from None
-    found &= _WORD
-    return (found >> 1) ^ -(found & 1), at + 1
+    if byte < _MORE:
+        return (byte >> 1) ^ -(byte & 1), at + 1
+    return _longer(data, at)
+
+
+def _longer(data: bytes, at: int) -> tuple[int, int]:
+    """Return a number of several bytes; bits beyond the 64th are dropped, as Avro's own readers do."""
+    found = shift = 0
+    for end in range(at, min(at + _LONGEST, len(data))):
+        byte = data[end]
+        found |= (byte & _BITS) << shift
+        if byte < _MORE:
+            found &= _WORD
+            return (found >> 1) ^ -(found & 1), end + 1
+        shift += 7
+    raise malformed("a number takes more than 10 bytes") if at + _LONGEST <= len(data) else truncated()
 
 
 def _integer(data: bytes, at: int, _depth: int) -> tuple[int, int]:
@@ -254,9 +260,18 @@ def _bytes(data: bytes, at: int, _depth: int) -> tuple[bytes, int]:
 
 
 def _string(data: bytes, at: int, depth: int) -> tuple[str, int]:
-    value, at = _bytes(data, at, depth)
+    # Most texts are shorter than 64 bytes: their length is one even byte.
+    size = data[at] if at < len(data) else 1
+    if size & _NOT_SHORT:
+        value, end = _bytes(data, at, depth)
+    else:
+        begin = at + 1
+        end = begin + (size >> 1)
+        if end > len(data):
+            raise truncated()
+        value = data[begin:end]
     try:
-        return value.decode(), at
+        return value.decode(), end
     except UnicodeDecodeError:
         raise Refusal("utf8", "the text is no UTF-8", stage=Stage.DECODE) from None
 

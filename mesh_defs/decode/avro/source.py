@@ -103,7 +103,7 @@ class Group:
     """
 
     type: RecordType
-    positions: list[int]
+    positions: Sequence[int]
     fields: list[Array]
 
 
@@ -180,8 +180,7 @@ class AvroSource:
                 found.refused.update(dict.fromkeys(positions, refusal))
                 continue
             if found.schema_ids is not None:
-                for position in positions:
-                    found.schema_ids[position] = writer.id
+                _set_ids(found.schema_ids, positions, writer.id)
             _read(writer, positions, frames.payloads, found)
         return found
 
@@ -276,6 +275,14 @@ def _writer(schema: AvroSchema, schema_id: int | None) -> Writer:
     return Writer(id=schema_id, records=records)
 
 
+def _set_ids(ids: list[int | None], positions: Sequence[int], schema_id: int | None) -> None:
+    if len(positions) == len(ids):
+        ids[:] = [schema_id] * len(ids)
+        return
+    for position in positions:
+        ids[position] = schema_id
+
+
 def _read(writer: Writer, positions: Sequence[int], payloads: Sequence[bytes], found: Groups) -> None:
     """Read one writer's payloads."""
     whole = len(positions) == len(payloads)
@@ -304,5 +311,5 @@ def _read_records(
     refused: dict[int, Refusal] = {}
     fields = type_.read(payloads, refused)
     found.refused.update((positions[position], refusal) for position, refusal in refused.items())
-    good = [p for i, p in enumerate(positions) if i not in refused] if refused else list(positions)
+    good = [p for i, p in enumerate(positions) if i not in refused] if refused else positions
     found.groups.append(Group(type=type_, positions=good, fields=fields))

@@ -82,7 +82,7 @@ def _scalar(type_: Primitive | Fixed, column: ColumnType, mine: Any, theirs: Any
     return same(mine, theirs)
 
 
-@settings(_CALM, max_examples=200)
+@settings(_CALM, max_examples=50)
 @given(data=st.data())
 def test_an_imported_contract_keeps_every_value(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

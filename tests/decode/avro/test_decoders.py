@@ -64,7 +64,7 @@ def parsed_decimal(value: Any) -> Any:
     return parsed(value) if isinstance(value, str) else value
 
 
-@settings(_CALM, max_examples=300)
+@settings(_CALM, max_examples=100)
 @given(st.data())
 def test_every_value_is_the_one_that_fastavro_reads(data: st.DataObject) -> None:
     """Of any schema and any values, whichever decoder read them."""
@@ -98,7 +98,7 @@ def _has_nan(array: Any) -> bool:
     return "nan" in str(array.to_pylist())
 
 
-@settings(_CALM, max_examples=300)
+@settings(_CALM, max_examples=100)
 @given(st.data())
 def test_a_damaged_payload_meets_one_verdict(data: st.DataObject) -> None:
     """Alone or among good ones, whichever decoder looks first; what is taken is what `fastavro` reads."""
