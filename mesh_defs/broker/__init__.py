@@ -3,6 +3,7 @@
 from mesh_defs.broker.brokers import Brokers, ConnectionKey, connection_key
 from mesh_defs.broker.client import Broker
 from mesh_defs.broker.connection import connection_for
+from mesh_defs.broker.glance import TopicQuestions
 from mesh_defs.broker.local import LocalKafka, LocalKafkaStatus
 from mesh_defs.broker.ports import free_port, who_holds
 from mesh_defs.broker.reader import BoundedReader
@@ -16,6 +17,7 @@ __all__ = [
     "LocalKafka",
     "LocalKafkaStatus",
     "TopicPlan",
+    "TopicQuestions",
     "connection_for",
     "connection_key",
     "free_port",

@@ -25,8 +25,10 @@ from confluent_kafka.admin import AdminClient, OffsetSpec, TopicDescription
 
 from mesh_defs.broker.asking import Admin
 from mesh_defs.broker.failures import configuration_error
+from mesh_defs.broker.glance import Glance
 from mesh_defs.broker.properties import Property, client_log, producer_properties
 from mesh_defs.broker.reader import BoundedReader
+from mesh_defs.broker.survey import describe_many, identities_of, many_offsets, marks_of
 from mesh_defs.broker.tail import TailReader
 from mesh_defs.broker.topics import TopicPlan, create_topics, plan_topics
 from mesh_defs.contract.contract import StreamContract
@@ -39,16 +41,6 @@ _RETRY_SECONDS: Final = 0.1
 # So long one request for metadata takes at most: librdkafka's callbacks are served between two of them.
 _METADATA_SECONDS: Final = 2.0
 _LEADERLESS: Final = (KafkaError._NOENT,)  # noqa: SLF001 - librdkafka's own codes are spelt so
-_NO_OFFSET: Final = (
-    *_LEADERLESS,
-    KafkaError.UNKNOWN_TOPIC_OR_PART,
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
-    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001
-)
-
 DEFAULT_TIMEOUT: Final = 30.0
 """Seconds after which a cluster that does not answer is an error."""
 
@@ -123,25 +115,29 @@ class Broker:
             BrokerAccessError: The cluster refuses the credentials.
             BrokerUnavailableError: The cluster does not answer in time.
         """
-        asked = [TopicPartition(topic, p) for topic, partitions in topics.items() for p in partitions]
-        found: dict[str, dict[int, int]] = {topic: {} for topic in topics}
-        if not asked:
-            return found
-        answers = self._admin.ask(
-            f"ask for the offsets of {', '.join(topics)}",
-            lambda admin, t: list(
-                admin.list_offsets(
-                    dict.fromkeys(asked, OffsetSpec.latest()),
-                    isolation_level=IsolationLevel.READ_COMMITTED,
-                    request_timeout=t,
-                ).values()
-            ),
-            expected=_NO_OFFSET,
-        )
-        for place, answer in zip(asked, answers, strict=True):
-            if not isinstance(answer, KafkaError):
-                found[place.topic][place.partition] = answer.offset
-        return found
+        return many_offsets(self._admin, topics, OffsetSpec.latest())
+
+    def identities(self, topics: Sequence[str]) -> dict[str, TopicIdentity]:
+        """Return the identities of several topics, in two questions; one that does not answer is left out.
+
+        Raises as `ends` does.
+        """
+        described = describe_many(self._admin, topics)
+        return identities_of(described, self._cluster_id(next(iter(described)))) if described else {}
+
+    def glance(self, topics: Sequence[str]) -> Glance:
+        """Ask at once what several topics are and what they hold, in four questions.
+
+        Raises as `ends` does.
+        """
+        described = describe_many(self._admin, topics)
+        if not described:
+            return Glance(self, {}, {})
+        partitions = {topic: [p.id for p in d.partitions] for topic, d in described.items()}
+        low = many_offsets(self._admin, partitions, OffsetSpec.earliest())
+        end = many_offsets(self._admin, partitions, OffsetSpec.latest())
+        cluster = self._cluster_id(next(iter(described)))
+        return Glance(self, identities_of(described, cluster), marks_of(partitions, low, end))
 
     def offsets_at(self, topic: str, partitions: Sequence[int], instant: dt.datetime) -> dict[int, int]:
         """Return the first offset of each partition whose timestamp is at or after an instant.

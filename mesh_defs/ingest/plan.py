@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
-from mesh_defs.broker import Broker
+from mesh_defs.broker import TopicQuestions
 from mesh_defs.contract.contract import OnLoss, StartFrom, StreamContract
 from mesh_defs.model.errors import (
     ContractError,
@@ -61,7 +61,7 @@ class StreamPlan:
         )
 
 
-def plan_stream(broker: Broker, contract: StreamContract, stored: StreamOffsets | None) -> StreamPlan:
+def plan_stream(broker: TopicQuestions, contract: StreamContract, stored: StreamOffsets | None) -> StreamPlan:
     """Compare the broker with the store and decide what may be read.
 
     Args:
@@ -140,7 +140,12 @@ def check_ownership(contract: StreamContract, offsets: StoreOffsets) -> None:
 
 
 def _first_offsets(
-    broker: Broker, contract: StreamContract, marks: Mapping[int, Watermarks], new: list[int], *, fresh: bool
+    broker: TopicQuestions,
+    contract: StreamContract,
+    marks: Mapping[int, Watermarks],
+    new: list[int],
+    *,
+    fresh: bool,
 ) -> dict[int, int]:
     """Return where unknown partitions begin; partitions that join a known stream begin at their earliest."""
     if not new or not fresh or contract.start_from is StartFrom.EARLIEST:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from mesh_defs.broker import BoundedReader, Broker, Brokers
+from mesh_defs.broker import Brokers, ConnectionKey, TopicQuestions, connection_key
 from mesh_defs.broker.registry import Registries
 from mesh_defs.contract.arrow import table_schema
 from mesh_defs.contract.contract import StreamContract
@@ -17,7 +17,8 @@ from mesh_defs.contract.project import Project
 from mesh_defs.decode import StreamDecoder, decoder_for
 from mesh_defs.ingest.account import OnProgress, Progress, StreamAccount
 from mesh_defs.ingest.chunk import Chunk, Limits, StreamRun, never
-from mesh_defs.ingest.plan import StreamPlan, check_identity, check_ownership, plan_stream
+from mesh_defs.ingest.plan import check_identity, check_ownership, plan_stream
+from mesh_defs.ingest.readers import Readers
 from mesh_defs.ingest.report import StreamReport, Trouble
 from mesh_defs.model.errors import FencedError, MeshError
 from mesh_defs.model.records import Commit, OnStep, no_step
@@ -29,39 +30,6 @@ FENCED_ROUNDS = 20
 
 def silent(_progress: Progress) -> None:
     """Say nothing."""
-
-
-class Readers:
-    """The readers of a domain's streams.
-
-    Args:
-        tail: Whether they stay open from pass to pass and go on where they stopped.
-    """
-
-    def __init__(self, *, tail: bool) -> None:
-        self._tail = tail
-        self._open: dict[str, BoundedReader] = {}
-
-    def take(self, contract: StreamContract, broker: Broker, plan: StreamPlan) -> BoundedReader:
-        """Return a reader of the plan's ranges."""
-        kept = self._open.get(contract.name)
-        if kept is not None and kept.extend(plan.ranges):
-            return kept
-        self.drop(contract.name)
-        reader = broker.reader(contract.topic, plan.ranges, tail=self._tail)
-        self._open[contract.name] = reader
-        return reader
-
-    def drop(self, stream: str) -> None:
-        """Close a stream's reader: what it has read beyond the store is read again."""
-        reader = self._open.pop(stream, None)
-        if reader is not None:
-            reader.close()
-
-    def close(self) -> None:
-        """Close all of them."""
-        for stream in tuple(self._open):
-            self.drop(stream)
 
 
 class DomainWork:
@@ -139,32 +107,44 @@ class DomainWork:
 
     def run(self, contracts: Sequence[StreamContract]) -> tuple[StreamReport, ...]:
         """Bring streams to the ends that they have now, and return what became of each."""
-        for contract in contracts:
-            self.begin(contract)
+        self.begin(contracts)
         while self._runs:
             self.round()
         return self.reports()
 
-    def begin(self, contract: StreamContract, *, held: Collection[int] = ()) -> None:
-        """Plan a stream from what the store says now, and open its reader.
+    def begin(
+        self, contracts: Sequence[StreamContract], held: Mapping[str, Collection[int]] | None = None
+    ) -> None:
+        """Plan streams from what the store and their clusters say now, and open their readers.
 
         Args:
-            contract: The stream.
-            held: Partitions that are left alone this time.
+            contracts: The streams.
+            held: For each of them, the partitions that are left alone this time.
         """
-        account = self._accounts.setdefault(contract.name, StreamAccount(contract=contract))
-        try:
-            decoder = self._decoder(contract)
-            broker = self._brokers.of(contract)
-            stored = self.stored.streams.get(contract.name)
-            plan = plan_stream(broker, contract, stored).without(held)
-            reader = self._readers.take(contract, broker, plan)
-        except MeshError as error:
-            account.troubles.append(Trouble(error=error))
-            self._readers.drop(contract.name)
-            return
-        self._held[contract.name] = held
-        account.begin(plan)
+        groups: dict[ConnectionKey, list[StreamContract]] = {}
+        for contract in contracts:
+            self._accounts.setdefault(contract.name, StreamAccount(contract=contract))
+            self._held[contract.name] = (held or {}).get(contract.name, ())
+            groups.setdefault(connection_key(contract), []).append(contract)
+        for group in groups.values():
+            try:
+                glance = self._brokers.of(group[0]).glance([contract.topic for contract in group])
+            except MeshError as error:
+                for contract in group:
+                    self._refuse(contract, error)
+                continue
+            for contract in group:
+                try:
+                    self._begin(contract, glance)
+                except MeshError as error:
+                    self._refuse(contract, error)
+
+    def _begin(self, contract: StreamContract, glance: TopicQuestions) -> None:
+        decoder = self._decoder(contract)
+        stored = self.stored.streams.get(contract.name)
+        plan = plan_stream(glance, contract, stored).without(self._held[contract.name])
+        reader = self._readers.take(contract, self._brokers.of(contract), plan)
+        self._accounts[contract.name].begin(plan)
         self._runs[contract.name] = StreamRun(
             contract=contract,
             plan=plan,
@@ -173,17 +153,22 @@ class DomainWork:
             recent=stored.recent if stored else b"",
         )
 
+    def _refuse(self, contract: StreamContract, error: MeshError) -> None:
+        """Leave a stream out that cannot begin."""
+        self._accounts[contract.name].troubles.append(Trouble(error=error))
+        self._readers.drop(contract.name)
+
     def round(self) -> None:
         """Collect one chunk a stream, commit them together, and let go of the streams that are done."""
         chunks: dict[str, Chunk] = {}
         for name, run in tuple(self._runs.items()):
             try:
-                chunk = run.collect(self._store, self._limits, self._stopping)
-                self._recheck(run)
+                chunks[name] = run.collect(self._store, self._limits, self._stopping)
             except MeshError as error:
                 self._drop(name, error)
-            else:
-                chunks[name] = chunk
+        for name, wrong in self._recheck(chunks).items():
+            del chunks[name]
+            self._drop(name, wrong)
         try:
             self._commit(chunks)
         except FencedError as error:
@@ -224,10 +209,28 @@ class DomainWork:
             self._decoders[contract.name] = decoder_for(contract, self._registries.of(contract))
         return self._decoders[contract.name]
 
-    def _recheck(self, run: StreamRun) -> None:
-        """Make sure, just before the commit, that what was read is still the topic of the store."""
-        found = self._brokers.of(run.contract).identity(run.contract.topic)
-        check_identity(run.contract, run.plan.identity, found)
+    def _recheck(self, names: Iterable[str]) -> dict[str, MeshError]:
+        """Make sure, just before the commit, that what was read is still the topic of the store; return what is not."""
+        wrong: dict[str, MeshError] = {}
+        groups: dict[ConnectionKey, list[StreamRun]] = {}
+        for name in names:
+            groups.setdefault(connection_key(self._runs[name].contract), []).append(self._runs[name])
+        for group in groups.values():
+            broker = self._brokers.of(group[0].contract)
+            try:
+                found = broker.identities([run.contract.topic for run in group])
+            except MeshError as error:
+                wrong |= {run.contract.name: error for run in group}
+                continue
+            for run in group:
+                try:
+                    topic = run.contract.topic
+                    check_identity(
+                        run.contract, run.plan.identity, found.get(topic) or broker.identity(topic)
+                    )
+                except MeshError as error:
+                    wrong[run.contract.name] = error
+        return wrong
 
     def _commit(self, chunks: Mapping[str, Chunk]) -> None:
         commit = Commit(
@@ -256,12 +259,14 @@ class DomainWork:
     def _start_over(self, chunks: Mapping[str, Chunk], error: FencedError) -> None:
         """Go back to the stored offsets: another writer was faster, and its commit stands."""
         self._fenced += 1
-        for name in chunks:
-            if self._fenced > FENCED_ROUNDS:
+        if self._fenced > FENCED_ROUNDS:
+            for name in chunks:
                 self._drop(name, error)
-            else:
-                self._readers.drop(name)
-                self.begin(self._runs.pop(name).contract, held=self._held[name])
+            return
+        again = [self._runs.pop(name).contract for name in chunks]
+        for contract in again:
+            self._readers.drop(contract.name)
+        self.begin(again, dict(self._held))
 
     def _drop(self, name: str, error: MeshError | None) -> None:
         """Let go of a stream: it reached its end, or may not go on."""

@@ -55,7 +55,7 @@ def test_the_way_of_an_event_by_commands(shop: tuple[MeshFolder, str]) -> None:
     after = mesh.cli_json("status")
     assert set(after[0]) == {
         "domain", "stream", "partition", "epoch", "next_offset", "end_offset", "lag", "last_commit_at",
-        "state", "error",
+        "state", "error", "holder",
     }  # fmt: skip
     assert [(s["next_offset"], s["lag"], s["state"], s["error"]) for s in after] == [
         (3, 0, "current", None),

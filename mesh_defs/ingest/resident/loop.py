@@ -164,8 +164,7 @@ class Resident:
         except MeshError as unreadable:
             found = Look(errors=dict.fromkeys(held, unreadable))
         chosen = self._chosen(found, ready, work, now)
-        for name in chosen:
-            work.begin(self._contracts[name], held=held[name])
+        work.begin([self._contracts[name] for name in chosen], held)
         work.round()
         reports = {report.stream: report for report in work.reports()}
         for name, error in found.errors.items():

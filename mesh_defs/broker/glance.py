@@ -1,0 +1,64 @@
+"""What a cluster says of several topics, asked for at once: a long-lived reader asks twice a second."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from mesh_defs.model.records import TopicIdentity, Watermarks
+
+
+class TopicQuestions(Protocol):
+    """What can be asked of a cluster about a topic; see `Broker`."""
+
+    def identity(self, topic: str) -> TopicIdentity:
+        """Return which topic of which cluster this really is."""
+
+    def partitions(self, topic: str) -> tuple[int, ...]:
+        """Return the topic's partitions, ascending."""
+
+    def watermarks(self, topic: str, partitions: Sequence[int]) -> dict[int, Watermarks]:
+        """Return what each partition holds."""
+
+    def offsets_at(self, topic: str, partitions: Sequence[int], instant: dt.datetime) -> dict[int, int]:
+        """Return the first offset of each partition whose timestamp is at or after an instant."""
+
+
+class Glance:
+    """Answers of one moment. What is not among them (a topic that is not there, say) is asked by itself.
+
+    Args:
+        broker: The cluster.
+        identities: Of the topics that answered.
+        marks: What each of their partitions holds; a partition without a leader is missing.
+    """
+
+    def __init__(
+        self,
+        broker: TopicQuestions,
+        identities: Mapping[str, TopicIdentity],
+        marks: Mapping[str, Mapping[int, Watermarks | None]],
+    ) -> None:
+        self._broker = broker
+        self._identities = identities
+        self._marks = marks
+
+    def identity(self, topic: str) -> TopicIdentity:
+        """Return which topic of which cluster this really is. Raises as `Broker.identity` does."""
+        return self._identities.get(topic) or self._broker.identity(topic)
+
+    def partitions(self, topic: str) -> tuple[int, ...]:
+        """Return the topic's partitions, ascending. Raises as `Broker.identity` does."""
+        known = self._marks.get(topic)
+        return self._broker.partitions(topic) if known is None else tuple(sorted(known))
+
+    def watermarks(self, topic: str, partitions: Sequence[int]) -> dict[int, Watermarks]:
+        """Return what each partition holds. Raises as `Broker.identity` does."""
+        known = self._marks.get(topic, {})
+        found = {p: mark for p in partitions if (mark := known.get(p)) is not None}
+        return found if len(found) == len(partitions) else self._broker.watermarks(topic, partitions)
+
+    def offsets_at(self, topic: str, partitions: Sequence[int], instant: dt.datetime) -> dict[int, int]:
+        """Return the first offset of each partition whose timestamp is at or after an instant."""
+        return self._broker.offsets_at(topic, partitions, instant)
