@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
+
+import fastavro
 
 from mesh_defs.consistency import verify_domain
 from mesh_defs.contract.quality import quality_rules
@@ -12,6 +15,7 @@ from mesh_defs.ingest import Limits
 from mesh_defs.quality import measure
 from mesh_defs.store import DomainStore
 from tests.conftest import KafkaServer
+from tests.decode.debezium.messages import avro_schema, optional
 from tests.meshes import MeshFolder
 
 _PROPERTIES = (
@@ -108,3 +112,48 @@ def test_rules_are_measured_on_rows_alone(tmp_path: Path, kafka: KafkaServer) ->
     with DomainStore.open(project.data_folder("crm"), "crm", read_only=True) as store:
         (found,) = measure(store.connection, contract, quality_rules(contract))
     assert (found.value, found.row_count, found.passed) == (0, 2, True)
+
+
+def test_an_imported_contract_ingests(tmp_path: Path, kafka: KafkaServer) -> None:
+    """From a connector's schema in a registry to the table, through the command line alone."""
+    mesh = MeshFolder(tmp_path / "mesh", kafka.bootstrap)
+    mesh.domain("crm")
+    with (mesh.root / "mesh.toml").open("a") as config:
+        config.write('\n[registry.main]\ndirectory = "schemas"\n')
+    fields = [
+        {"name": "id", "type": "int"},
+        {"name": "name", "type": optional("string")},
+        {"name": "since", "type": optional("int", "io.debezium.time.Date")},
+        {"name": "seen_at", "type": optional("long", "io.debezium.time.MicroTimestamp")},
+    ]
+    schema = avro_schema(fields)
+    (tmp_path / "value.avsc").write_text(json.dumps(schema))
+    topic = kafka.topic()
+    mesh.cli("registry", "add", str(tmp_path / "value.avsc"), "--subject", f"{topic}-value")
+    where = ("--domain", "crm", "--stream", "customers", "--topic", topic)
+    said = ("--event-kind", "state", "--primary-key", "id", "--envelope", "debezium")
+    mesh.cli("contract", "import", "--from", "avro", f"registry:{topic}-value", *where, *said)
+    mesh.cli("contract", "lint")
+    parsed = fastavro.parse_schema(schema)
+
+    def framed(op: str, lsn: int, **images: Any) -> bytes:
+        out = io.BytesIO(b"\0" + (1).to_bytes(4))
+        out.seek(0, io.SEEK_END)
+        payload = {"before": None, "after": None, "source": {"lsn": lsn}, "op": op} | images
+        fastavro.schemaless_writer(out, parsed, payload)
+        return out.getvalue()
+
+    row = {"id": 1, "name": "Anne", "since": 1, "seen_at": 1}
+    records = [framed("c", 1, after=row), framed("d", 2, before=row), {"key": b"k", "value": None}]
+    kafka.produce(topic, records)
+    mesh.ingest("crm")
+    found = mesh.rows(
+        "SELECT _op, id, name, since::VARCHAR, epoch_us(seen_at), _schema_id, _before FROM crm.customers "
+        "ORDER BY _offset"
+    )
+    told = '{"id":1,"name":"Anne","since":"1970-01-02","seen_at":"1970-01-01T00:00:00.000001Z"}'
+    assert found == [
+        ("c", 1, "Anne", "1970-01-02", 1, 1, None),
+        ("d", None, None, None, None, 1, told),
+        (None,) * 7,
+    ]
