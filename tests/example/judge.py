@@ -118,9 +118,14 @@ WHERE _op <> 'd'
 AIRPORTS = "SELECT faa, name, lat, lon, alt, tz, dst, tzone FROM network.airports"
 
 QUESTIONS: Mapping[str, tuple[str, str]] = {
+    "punctuality.flights": ("FROM punctuality.flights", FLIGHTS),
     "punctuality.delay_by_hour": ("FROM punctuality.delay_by_hour", DELAY_BY_HOUR),
+    "punctuality.weather_impact": ("FROM punctuality.weather_impact", WEATHER_IMPACT),
+    "punctuality.aircraft_day": ("FROM punctuality.aircraft_day", AIRCRAFT_DAY),
     "weather.observations": (OBSERVATIONS, "FROM weather"),
     "fleet.aircraft, the register as it is": (REGISTER, "FROM planes"),
+    "network.airports": (AIRPORTS, "FROM airports"),
+    "network.airlines": ("SELECT carrier, name FROM network.airlines", "FROM airlines"),
     "operations.flight_states, the newest of each flight": (NEWEST_STATES, STATES),
 }
 """What is asked of the mesh, and the same question asked of the files; columns in the same order."""
