@@ -166,3 +166,21 @@ def test_the_type_may_stand_in_a_field(mesh: MeshFolder, kafka: KafkaServer) -> 
         (3, "type"),
         (4, "event_type"),
     ]
+
+
+def test_commands_take_the_name_of_a_table_for_its_stream(mesh: MeshFolder, kafka: KafkaServer) -> None:
+    """A person sees tables; what is read, verified and listed is their stream."""
+    topic = kafka.topic()
+    mesh.stream_of_types("shop.orders", topic, TYPES)
+    kafka.produce(topic, [record("paid", {"order_id": 1}), record("lost", {"order_id": 2})])
+    for name in ("shop.orders", "shop.paid"):
+        (topics,) = mesh.cli_json("topics", "apply", name)
+        assert topics["topic"] == topic
+    (ingested,) = mesh.cli_json("ingest", "shop.paid")
+    assert (ingested["stream"], ingested["row_count"], ingested["dead_letter_count"]) == ("orders", 1, 1)
+    (status,) = mesh.cli_json("status")
+    assert (status["stream"], status["state"]) == ("orders", "current")
+    (verified,) = mesh.cli_json("ledger", "verify", "shop.placed")
+    assert (verified["stream"], verified["rows"], verified["violations"]) == ("orders", 1, [])
+    (letter,) = mesh.cli_json("dead-letters", "list", "shop.placed")
+    assert (letter["stream"], letter["rule"]) == ("orders", "unknown_event_type")
