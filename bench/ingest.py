@@ -1,9 +1,10 @@
 """How fast a topic becomes committed tables, as a share of the limit.
 
 The limit is a bare `consume()` loop over the same topic with the same client settings that only counts. Both sides
-are whole processes, run in turn in one go, on a local Kafka that the script starts and stops:
+are whole processes, run in turn in one go, on a local Kafka that the script starts and stops. Streams of JSON and of
+Avro (behind Confluent's frames), of one partition and of four:
 
-    .venv/bin/python bench/ingest.py [--records N] [--rounds N] [--partitions N]
+    .venv/bin/python bench/ingest.py [--records N] [--rounds N] [--formats json avro] [--partitions 1 4]
 
 It prints rows a second, CPU seconds a million rows, peak memory at a backlog of N/10 and of N, and the ratios.
 """
@@ -22,40 +23,14 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from streams import Stream
 
 from mesh_defs.broker import LocalKafka
 from mesh_defs.broker.properties import consumer_properties
 
 ROOT = Path(__file__).resolve().parent.parent
-
-CONTRACT = """\
-apiVersion: v3.1.0
-kind: DataContract
-id: bench.{name}
-name: Bench
-version: 1.0.0
-status: active
-domain: bench
-servers: [{{server: main, type: kafka, host: "{address}", format: json}}]
-schema:
-  - name: {name}
-    physicalName: {name}
-    physicalType: topic
-    properties:
-      - {{name: order_id, logicalType: integer, required: true}}
-      - {{name: customer, logicalType: string, required: true}}
-      - {{name: amount, logicalType: number, required: true}}
-      - {{name: quantity, logicalType: integer, physicalType: int, required: true}}
-      - {{name: paid, logicalType: boolean, required: true}}
-      - {{name: note, logicalType: string}}
-      - {{name: placed_at, logicalType: timestamp, required: true}}
-customProperties:
-  - {{property: eventKind, value: delta}}
-  - {{property: eventTime, value: placed_at}}
-  - {{property: partitions, value: {partitions}}}
-"""
 
 
 @dataclass(frozen=True)
@@ -67,25 +42,6 @@ class Run:
     seconds: float
     cpu: float
     peak_mb: float
-
-
-def fill(address: str, topic: str, records: int, partitions: int) -> None:
-    """Produce records of 7 fields, about 170 bytes each."""
-    producer = Producer({"bootstrap.servers": address, "linger.ms": 50, "compression.type": "lz4"})
-    for number in range(records):
-        value = (
-            f'{{"order_id":{number},"customer":"customer-{number % 9973:06}","amount":{number % 1000}.25,'
-            f'"quantity":{number % 17},"paid":{"true" if number % 3 else "false"},'
-            f'"note":"leave it at the door, please","placed_at":"2026-01-01T{number // 3600 % 24:02}:'
-            f'{number // 60 % 60:02}:{number % 60:02}Z"}}'
-        )
-        while True:
-            try:
-                producer.produce(topic, value, partition=number % partitions)
-                break
-            except BufferError:
-                producer.poll(1)
-    producer.flush()
 
 
 def bare(address: str, topic: str, records: int, partitions: int) -> None:
@@ -112,45 +68,32 @@ def measure(side: str, rows: int, command: list[str], environment: dict[str, str
     return Run(side=side, rows=rows, seconds=seconds, cpu=cpu, peak_mb=usage.ru_maxrss / 1024)
 
 
-def project(folder: Path, address: str, name: str, partitions: int) -> Path:
-    """Write a mesh project with one stream."""
-    streams = folder / "domains" / "bench" / "streams"
-    streams.mkdir(parents=True)
-    (folder / "mesh.toml").write_text('[mesh]\nname = "bench"\n')
-    (folder / "domains" / "bench" / "domain.yaml").write_text(
-        "name: bench\ndescription: Bench.\nowner: team:bench\ncontact: team:bench\n"
-    )
-    text = CONTRACT.format(name=name, address=address, partitions=partitions)
-    (streams / f"{name}.odcs.yaml").write_text(text)
-    return folder
-
-
-def run(options: argparse.Namespace, folder: Path, address: str) -> list[Run]:
+def run(stream: Stream, options: argparse.Namespace, folder: Path, address: str) -> list[Run]:
     """Run both sides in turn, on both backlogs."""
     environment = os.environ | {"MESH_BOOTSTRAP_SERVERS": address, "PYTHONPATH": str(ROOT)}
-    topics = {"small": options.records // 10, "large": options.records}
-    for topic, records in topics.items():
+    sizes = {"small": options.records // 10, "large": options.records}
+    for size, records in sizes.items():
         admin = AdminClient({"bootstrap.servers": address})
-        for future in admin.create_topics([NewTopic(topic, options.partitions, 1)]).values():
+        for future in admin.create_topics([NewTopic(stream.topic(size), stream.partitions, 1)]).values():
             future.result()
-        fill(address, topic, records, options.partitions)
+        stream.fill(address, stream.topic(size), records)
     runs = []
     for number in range(options.rounds):
-        for topic, records in topics.items():
+        for size, records in sizes.items():
+            topic = stream.topic(size)
             arguments = ["--side", "bare", "--address", address, "--topic", topic]
-            arguments += ["--records", str(records), "--partitions", str(options.partitions)]
-            runs.append(
-                measure(f"bare {topic}", records, [sys.executable, __file__, *arguments], environment)
-            )
-            mesh = project(folder / f"{topic}-{number}", address, topic, options.partitions)
+            arguments += ["--records", str(records), "--partitions", str(stream.partitions)]
+            runs.append(measure(f"bare {size}", records, [sys.executable, __file__, *arguments], environment))
+            mesh = stream.project(folder / f"{topic}-{number}", address, topic)
             command = [sys.executable, "-m", "mesh_defs.cli", "--project", str(mesh), "ingest", "--json"]
-            runs.append(measure(f"ingest {topic}", records, command, environment))
+            runs.append(measure(f"ingest {size}", records, command, environment))
             print(f"{runs[-2]}\n{runs[-1]}", file=sys.stderr, flush=True)
     return runs
 
 
-def show(runs: list[Run]) -> None:
+def show(stream: Stream, runs: list[Run]) -> None:
     """Print medians with their spread, and the ratios."""
+    print(f"\n{stream.format}, partitions: {stream.partitions}")
     sides = list(dict.fromkeys(r.side for r in runs))
     median: dict[str, Run] = {}
     print(f"{'side':14} {'rows':>10} {'rows/s (min..max)':>34} {'CPU s/M rows':>13} {'peak MB':>8}")
@@ -182,13 +125,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--records", type=int, default=3_000_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--partitions", type=int, default=1)
+    parser.add_argument("--formats", nargs="+", choices=["json", "avro"], default=["json", "avro"])
+    parser.add_argument("--partitions", nargs="+", type=int, default=[1, 4])
     parser.add_argument("--side", choices=["bare"], help=argparse.SUPPRESS)
     parser.add_argument("--address", help=argparse.SUPPRESS)
     parser.add_argument("--topic", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side == "bare":
-        bare(options.address, options.topic, options.records, options.partitions)
+        bare(options.address, options.topic, options.records, options.partitions[0])
         return
     with tempfile.TemporaryDirectory(prefix="mesh-bench-") as name:
         folder = Path(name)
@@ -197,7 +141,10 @@ def main() -> None:
         if address is None:
             sys.exit("the local Kafka did not start")
         try:
-            show(run(options, folder, address))
+            for format_ in options.formats:
+                for partitions in options.partitions:
+                    stream = Stream(format_, partitions)
+                    show(stream, run(stream, options, folder, address))
         finally:
             kafka.stop()
 
