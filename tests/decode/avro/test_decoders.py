@@ -142,3 +142,14 @@ def test_names_of_branches_are_avros() -> None:
     schema, record = of({"type": "record", "name": "R", "fields": [{"name": "u", "type": [named, "int"]}]})
     assert node_of(schema, record).parts[0].names == tuple(map(name_of, record.fields[0].type.branches))  # type: ignore[union-attr]
     assert node_of(schema, record).parts[0].names == ("a.b.E", "int")
+
+
+def test_a_bad_payload_among_thousands_is_the_only_one_refused() -> None:
+    """The others are rows in their order, whichever decoder read them."""
+    schema, record = of({"type": "record", "name": "R", "fields": [{"name": "n", "type": "long"}]})
+    payloads = [encoded(plain(schema, record), {"n": number}) for number in range(3_000)]
+    payloads[1_500:1_500] = [b"", b"\x02\x02"]
+    refused: dict[int, Refusal] = {}
+    (column,) = RecordType(schema, record).read(payloads, refused)
+    assert sorted(refused) == [1_500, 1_501]
+    assert column.to_pylist() == list(range(3_000))
