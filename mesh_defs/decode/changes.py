@@ -14,7 +14,10 @@ from mesh_defs.decode.columns.base import Array
 WITH_IMAGE: Final = frozenset("cur")
 """The operations that say the row as it is."""
 
-OPERATIONS: Final = WITH_IMAGE | frozenset("dtm")
+MESSAGE: Final = "m"
+"""The operation that is no change of a row, but a logical message."""
+
+OPERATIONS: Final = WITH_IMAGE | frozenset(["d", "t", MESSAGE])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

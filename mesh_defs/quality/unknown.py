@@ -8,6 +8,7 @@ from typing import Final
 
 from mesh_defs.contract.contract import InputContract
 from mesh_defs.contract.types import Kind
+from mesh_defs.decode.changes import MESSAGE
 from mesh_defs.store import DomainStore
 from mesh_defs.store.engine import quote
 from mesh_defs.store.errors import translated
@@ -43,6 +44,8 @@ def unknown_fields(store: DomainStore, contract: InputContract, now: dt.datetime
     table = f"{quote(contract.domain)}.{quote(contract.name)}"
     fields = f"SELECT unnest(json_keys(_unknown)) AS name FROM {table}"  # noqa: S608 - quoted names
     recent = f"{fields} WHERE _unknown IS NOT NULL AND _ingested_at >= ?"
+    if contract.has_changes:
+        recent += f" AND _op <> '{MESSAGE}'"  # what a message says is no field of a row
     counted = f"SELECT name, count(*) FROM ({recent}) WHERE NOT list_contains(?::VARCHAR[], name)"  # noqa: S608
     sql = f"{counted} GROUP BY ALL ORDER BY 2 DESC, 1"
     with translated(f"read the unknown fields of {contract.full_name}"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import json
 from pathlib import Path
@@ -12,7 +13,7 @@ import fastavro
 from mesh_defs.consistency import verify_domain
 from mesh_defs.contract.quality import quality_rules
 from mesh_defs.ingest import Limits
-from mesh_defs.quality import measure
+from mesh_defs.quality import measure, unknown_fields
 from mesh_defs.store import DomainStore
 from tests.conftest import KafkaServer
 from tests.decode.debezium.messages import avro_schema, optional
@@ -99,19 +100,21 @@ def _time(lsn: int) -> int:
 
 
 def test_rules_are_measured_on_rows_alone(tmp_path: Path, kafka: KafkaServer) -> None:
-    """Changes that leave no row, and tombstones, have no values that could break a rule."""
+    """Changes that leave no row, and tombstones, have no values that could break a rule; a message is no unknown field."""
     mesh = MeshFolder(tmp_path / "mesh", kafka.bootstrap)
     topic = kafka.topic()
     rule = {"metric": "nullValues", "mustBe": 0}
     properties = [_PROPERTIES[0], {"name": "name", "logicalType": "string", "quality": [rule]}]
     mesh.stream("crm.customers", topic, properties, eventKind="state", envelope="debezium")
-    kafka.produce(topic, [*_life(1), _change("t", 99)])
+    kafka.produce(topic, [*_life(1), _change("t", 99), _change("m", 100, message={"prefix": "p"})])
     mesh.ingest("crm")
     project = mesh.open()
     (contract,) = project.domain("crm").streams
     with DomainStore.open(project.data_folder("crm"), "crm", read_only=True) as store:
         (found,) = measure(store.connection, contract, quality_rules(contract))
+        unknown = unknown_fields(store, contract, dt.datetime.now(dt.UTC))
     assert (found.value, found.row_count, found.passed) == (0, 2, True)
+    assert unknown.names == (("since", 2),)
 
 
 def test_an_imported_contract_ingests(tmp_path: Path, kafka: KafkaServer) -> None:
