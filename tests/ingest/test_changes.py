@@ -100,7 +100,7 @@ def _time(lsn: int) -> int:
 
 
 def test_rules_are_measured_on_rows_alone(tmp_path: Path, kafka: KafkaServer) -> None:
-    """Changes that leave no row, and tombstones, have no values that could break a rule; a message is no unknown field."""
+    """Changes without a row, and tombstones, have no values that break rules; a message is no unknown field."""
     mesh = MeshFolder(tmp_path / "mesh", kafka.bootstrap)
     topic = kafka.topic()
     rule = {"metric": "nullValues", "mustBe": 0}
