@@ -13,7 +13,8 @@ from mesh_defs.contract.avro.types import AvroSchema, Record
 from mesh_defs.contract.contract import StreamContract
 from mesh_defs.decode.avro.fit import Aliases
 from mesh_defs.decode.avro.rows import RecordColumns
-from mesh_defs.decode.avro.source import AvroSource, Group, RecordType, schema_file_of
+from mesh_defs.decode.avro.source import AvroSource, Group, schema_file_of
+from mesh_defs.decode.avro.writers import RecordType
 from mesh_defs.decode.columns import converter_for
 from mesh_defs.decode.columns.base import Array
 from mesh_defs.decode.payload import Payloads

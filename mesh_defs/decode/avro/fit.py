@@ -17,7 +17,8 @@ from mesh_defs.contract.types import Column, ColumnType, Kind
 from mesh_defs.decode.avro.nodes import Node
 from mesh_defs.decode.avro.scalars import JsonText, document_converter, is_decimal, is_text, scalar
 from mesh_defs.decode.avro.text import Texts, variable_decimal
-from mesh_defs.decode.columns.arrow import Either, Listed, Lists, Maps, Misfit, Nothing, Part, Structs
+from mesh_defs.decode.columns.arrow import Listed, Misfit, Nothing
+from mesh_defs.decode.columns.arrow_nested import Either, Lists, Maps, Part, Structs
 from mesh_defs.decode.columns.base import Converter
 from mesh_defs.decode.columns.build import is_required, key_converter
 from mesh_defs.decode.columns.limits import checks_for

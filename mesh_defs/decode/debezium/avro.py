@@ -12,8 +12,9 @@ from mesh_defs.contract.arrow import arrow_type
 from mesh_defs.contract.contract import StreamContract
 from mesh_defs.decode import exact
 from mesh_defs.decode.avro.codec import aliases_of
-from mesh_defs.decode.avro.source import AvroSource, Group, RecordType, schema_file_of
+from mesh_defs.decode.avro.source import AvroSource, Group, schema_file_of
 from mesh_defs.decode.avro.text import Text, Texts
+from mesh_defs.decode.avro.writers import RecordType
 from mesh_defs.decode.changes import Change
 from mesh_defs.decode.columns.arrow import nulls
 from mesh_defs.decode.columns.base import Array

@@ -13,7 +13,7 @@ from mesh_defs.contract.avro.types import Array, AvroSchema, Map, Primitive, Rec
 from mesh_defs.decode.avro.blocks import Blocks
 from mesh_defs.decode.avro.nodes import Node, node_of
 from mesh_defs.decode.avro.reader import Reader
-from mesh_defs.decode.avro.source import RecordType
+from mesh_defs.decode.avro.writers import RecordType
 from mesh_defs.decode.refusal import Refusal
 from tests.avro_schemas import schemas
 from tests.avro_values import decimal, encoded, parsed, plain, read, said_by, same, values
