@@ -11,6 +11,7 @@ import dagster as dg
 from mesh_defs.contract.arrow import arrow_type, platform_columns
 from mesh_defs.contract.contract import ContractBase, Domain, InputContract, RestContract, StreamContract
 from mesh_defs.contract.types import Column
+from mesh_defs.orchestration.sources import source_metadata
 from mesh_defs.store.schema import sql_type
 
 PLATFORM_DESCRIPTIONS: Mapping[str, str] = {
@@ -89,7 +90,6 @@ def contract_metadata(contract: ContractBase) -> dict[str, dg.MetadataValue]:
     found: dict[str, dg.MetadataValue] = {
         "dagster/column_schema": dg.MetadataValue.table_schema(table_schema(contract)),
         "dagster/table_name": dg.MetadataValue.text(contract.full_name),
-        "contract": dg.MetadataValue.path(str(contract.path)),
         "contract_version": dg.MetadataValue.text(contract.version),
     }
     if contract.owner:
@@ -97,7 +97,7 @@ def contract_metadata(contract: ContractBase) -> dict[str, dg.MetadataValue]:
     if contract.sla:
         promises = (f"{s.property}: {s.value}{f' {s.unit}' if s.unit else ''}" for s in contract.sla)
         found["service_levels"] = dg.MetadataValue.text(", ".join(promises))
-    return found
+    return found | source_metadata(contract)
 
 
 def _column(column: Column) -> dg.TableColumn:

@@ -49,10 +49,10 @@ class Freshness:
         )
 
     def metadata(self, now: dt.datetime) -> dict[str, dg.MetadataValue]:
-        """Return the numbers, which plot themselves."""
+        """Return the age, which plots itself, and the limit."""
         return {
             "age_seconds": dg.MetadataValue.float(round((now - self.since).total_seconds(), 1)),
-            "limit_seconds": dg.MetadataValue.float(self.limit.total_seconds()),
+            "limit": dg.MetadataValue.text(_span(self.limit)),
         }
 
 

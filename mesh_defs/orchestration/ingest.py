@@ -46,7 +46,7 @@ def topic_specs(domain: Domain) -> tuple[dg.AssetSpec, ...]:
                 "topic": dg.MetadataValue.text(topic),
                 "connection": dg.MetadataValue.text(contract.server),
                 "format": dg.MetadataValue.text(contract.format),
-                "contract": dg.MetadataValue.path(str(contract.path)),
+                "contract_file": dg.MetadataValue.path(str(contract.path)),
             },
         )
         for topic, contract in sorted(topics.items())
@@ -74,7 +74,8 @@ def table_spec(domain: Domain, contract: InputContract) -> dg.AssetSpec:
 def ingest_assets(project: Project, domain: Domain) -> dg.AssetsDefinition:
     """Return the event tables of a domain as one asset definition, of which a run may select any part.
 
-    A stream is read whole: where a run selects one of several event types, the tables of the others move too.
+    A stream is read whole: where a run selects one of several event types, the tables of the others move too. A run
+    that selects only a check makes the pass for its stream as well, since that is what the verdict is about.
     """
     keys = table_keys(domain)
     tables = [table for contract in domain.ingested for table in contract.tables]
@@ -87,7 +88,9 @@ def ingest_assets(project: Project, domain: Domain) -> dg.AssetsDefinition:
         description="One bounded pass: reads every selected stream to its end, and files that changed.",
     )
     def ingest(context: dg.AssetExecutionContext) -> Iterator[PassEvent]:
-        chosen = [name for name, own in keys.items() if not context.selected_asset_keys.isdisjoint(own)]
+        checked = {check.asset_key for check in context.selected_asset_check_keys}
+        wanted = checked | context.selected_asset_keys
+        chosen = [name for name, own in keys.items() if not wanted.isdisjoint(own)]
         try:
             report = run_pass(project, domain, chosen, on_progress=_progress_log(context))
             telling = Telling(

@@ -16,7 +16,6 @@ from mesh_defs.orchestration.freshness import freshness_policy, freshness_result
 from mesh_defs.orchestration.keys import FRESHNESS_CHECK, table_key
 from mesh_defs.orchestration.quality import quality_results, quality_specs
 from mesh_defs.product import build
-from mesh_defs.product.sql import query_text
 from mesh_defs.store import DomainStore
 
 BuildEvent = dg.MaterializeResult[None] | dg.AssetCheckResult
@@ -50,7 +49,7 @@ def product_asset(
         owners=owners(contract, domain),
         tags=tags(contract),
         description=description(contract),
-        metadata=contract_metadata(contract) | _query(contract),
+        metadata=contract_metadata(contract),
         automation_condition=event_product(),
     )
     def product(context: dg.AssetExecutionContext) -> Iterator[BuildEvent]:
@@ -78,10 +77,3 @@ def _checked(
             found = freshness_result(contract, key, store.offsets(), dt.datetime.now(dt.UTC))
         if found is not None:
             yield found
-
-
-def _query(contract: ProductContract) -> dict[str, dg.MetadataValue]:
-    return {
-        "query": dg.MetadataValue.md(f"```sql\n{query_text(contract)}\n```"),
-        "query_file": dg.MetadataValue.path(str(contract.source_file)),
-    }

@@ -106,7 +106,7 @@ def test_a_table_page_shows_its_contract(tmp_path: Path) -> None:
     assert not columns["order_id"].constraints.nullable
     assert columns["customer"].constraints.nullable
     assert columns["_offset"].description == "The record's offset."
-    assert metadata["contract"].value == str(tmp_path / "domains/shop/streams/orders.odcs.yaml")
+    assert metadata["contract_file"].value == str(tmp_path / "domains/shop/streams/orders.odcs.yaml")
     assert metadata["dagster/table_name"].value == "shop.orders"
 
 

@@ -190,3 +190,22 @@ def test_every_run_stays_in_its_process(mesh: MeshFolder) -> None:
     for domain in ("shop", "sales"):
         assert definitions(mesh, domain).executor is dg.in_process_executor
     assert definitions(mesh, "shop").resolve_asset_graph().get(key("shop.orders")).is_executable
+
+
+def test_a_check_is_executed_alone(
+    mesh: MeshFolder, kafka: KafkaServer, instance: dg.DagsterInstance
+) -> None:
+    """The button on a check's page makes a pass for its stream and evaluates that check, and nothing else."""
+    kafka.produce(topic_of(mesh, "orders"), [order(1)])
+    kafka.produce(topic_of(mesh, "returns"), [order(1)])
+    assets = list(definitions(mesh, "shop").assets or ())
+    check = dg.AssetCheckKey(key("shop.orders"), "ledger")
+    result = dg.materialize(
+        [a for a in assets if isinstance(a, dg.AssetsDefinition)],
+        selection=dg.AssetSelection.checks(check),
+        instance=instance,
+    )
+    assert result.success
+    assert checks(result) == {("orders", "ledger"): True}
+    assert instance.get_latest_materialization_event(key("shop.orders")) is not None
+    assert instance.get_latest_materialization_event(key("shop.returns")) is None
