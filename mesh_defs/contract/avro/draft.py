@@ -23,6 +23,7 @@ _WORDS: Final = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", 
 
 _DEBEZIUM: Final = ("before", "after", "op", "source")
 _SIMPLE: Final = frozenset(["string", "integer", "number", "boolean", "date", "time", "timestamp"])
+_LIKELY_KEYS: Final = frozenset(["string", "integer"])
 _KEYED: Final = frozenset([EventKind.STATE, EventKind.HYBRID])
 
 
@@ -125,7 +126,7 @@ def _set_key(properties: Sequence[Property], record: Record, wanted: Wanted) -> 
 
 def _likely_key(properties: Sequence[Property], record: Record, wanted: Wanted) -> tuple[str, ...]:
     """Return the column that is named like a key: `id`, `user_id` or `userid` of `users`, `key`."""
-    required = [c["name"] for c in properties if c.get("required") and c["logicalType"] in _SIMPLE]
+    required = [c["name"] for c in properties if c.get("required") and c["logicalType"] in _LIKELY_KEYS]
     folded = {name.casefold().replace("_", ""): name for name in required}
     stems = [word.casefold().replace("_", "") for word in (record.name.rpartition(".")[2], wanted.stream)]
     stems += [stem.removesuffix("s") for stem in stems]

@@ -218,6 +218,11 @@ def test_the_words_of_the_schema_are_kept(tmp_path: Path) -> None:
         ({"type": "array", "items": "int"}, {}, "s.avsc is no record but 'array'"),
         (record(), {}, "the record R has no field that can be a column"),
         (record("int"), {"kind": EventKind.STATE}, "a state needs a key, and the schema does not tell it"),
+        (
+            fields("R", id="double", r=["null", "int"]),
+            {"kind": EventKind.STATE},
+            "a state needs a key, and the schema",
+        ),
         (record("int"), {"primary_key": ("x",)}, "'x' is no column with a plain value"),
         (record(["int", "string"]), {"primary_key": ("f0",)}, "'f0' is no column with a plain value"),
         (record("int"), {"envelope": Envelope.DEBEZIUM}, "s.avsc is no envelope of Debezium"),
