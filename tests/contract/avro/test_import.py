@@ -202,7 +202,7 @@ def test_the_words_of_the_schema_are_kept(tmp_path: Path) -> None:
     assert contract.description == 'What "happened": it .'
     first, second = contract.columns
     assert first.description == "On: or off ?"
-    assert first.quality[0]["arguments"] == {"validValues": ["on", "off"]}
+    assert first.quality[0].rule["arguments"] == {"validValues": ["on", "off"]}
     assert (second.type.limits.min_length, second.type.limits.max_length) == (3, 3)
     text = contract.path.read_text(encoding="utf-8")
     assert yaml.safe_load(text)["schema"][0]["properties"][0]["quality"][0]["arguments"]["validValues"] == [
