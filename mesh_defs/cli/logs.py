@@ -36,7 +36,7 @@ def logs_(
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="The last N lines of each part.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what the parts of the mesh wrote: kafka, webserver, daemon, resident, up, and the processes of mesh.toml.
+    """Show what the parts wrote: kafka, code, webserver, daemon, resident, up, and the processes of mesh.toml.
 
     Lines of several parts stand in the order of their times, each behind its part's name. As JSON each line is an
     object on a line of its own. The files are data/logs/PART.log.

@@ -13,6 +13,7 @@ from mesh_defs.contract.project import Project
 from mesh_defs.contract.workspace import WORKSPACE, missing_locations
 from mesh_defs.model.config import ProcessConfig
 from mesh_defs.model.errors import ConfigError, ProcessError
+from mesh_defs.supervisor.code_servers import code_servers, shared_workspace
 from mesh_defs.supervisor.environment import broker_environment, part_environment
 from mesh_defs.supervisor.folder import usable_folder
 from mesh_defs.supervisor.graphql import LOOPBACK, broken_locations, daemon_beats, web_server_answers
@@ -76,8 +77,9 @@ def stages(project: Project, options: UpOptions) -> tuple[Stage, ...]:
     """Return what is started after what.
 
     1. The port is looked at, Dagster's home is begun, the local Kafka is started where it is ours.
-    2. Topics are created; with a prepared home, web server, daemon and resident ingester start side by side.
-    3. Code locations that do not load are told; the processes of ``mesh.toml`` start.
+    2. Topics are created; with a prepared home, code servers and resident ingester start side by side.
+    3. Web server and daemon start, which share the code servers.
+    4. Code locations that do not load are told; the processes of ``mesh.toml`` start.
     """
     home = HomePreparation(project)
     kafka = LocalKafka.of_mesh(project.config.data) if project.config.has_local_kafka else None
@@ -92,7 +94,7 @@ def stages(project: Project, options: UpOptions) -> tuple[Stage, ...]:
         options.apply_topics()
         home.finish()
 
-    def third(_: Mapping[str, str]) -> None:
+    def last(_: Mapping[str, str]) -> None:
         for name, error in broken_locations(options.port).items():
             options.warn(f"the domain {name} does not load, the others do: {error}")
 
@@ -101,8 +103,9 @@ def stages(project: Project, options: UpOptions) -> tuple[Stage, ...]:
     processes = project.config.processes.values() if options.with_processes else ()
     return (
         Stage(before=first, parts=(KafkaPart(kafka=kafka),) if kafka is not None else ()),
-        Stage(before=second, parts=(*dagster, *resident)),
-        Stage(before=third, parts=tuple(_process(project, process) for process in processes)),
+        Stage(before=second, parts=(code_servers(project), *resident)),
+        Stage(parts=dagster),
+        Stage(before=last, parts=tuple(_process(project, process) for process in processes)),
     )
 
 
@@ -111,7 +114,7 @@ def _web_server(project: Project, port: int) -> CommandPart:
         name="webserver",
         command=(
             *_program("dagster-webserver"),
-            *("--host", LOOPBACK, "--port", str(port), "--workspace", str(project.root / WORKSPACE)),
+            *("--host", LOOPBACK, "--port", str(port), "--workspace", str(shared_workspace(project))),
         ),
         folder=project.root,
         log=log_of(project, "webserver"),
@@ -124,7 +127,7 @@ def _web_server(project: Project, port: int) -> CommandPart:
 def _daemon(project: Project, port: int) -> CommandPart:
     return CommandPart(
         name="daemon",
-        command=(*_program("dagster-daemon"), "run", "--workspace", str(project.root / WORKSPACE)),
+        command=(*_program("dagster-daemon"), "run", "--workspace", str(shared_workspace(project))),
         folder=project.root,
         log=log_of(project, "daemon"),
         restarts=True,

@@ -97,11 +97,11 @@ class Dagster:
         return len(((data or {}).get("assetOrError") or {}).get("assetMaterializations", []))
 
 
-def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Wait until a condition holds; fail the test where it never does."""
-    deadline = time.monotonic() + BOUND
+def wait_until(condition: Callable[[], object], what: str, bound: float = BOUND) -> None:
+    """Wait until a condition holds; fail the test where it does not within `bound` seconds."""
+    deadline = time.monotonic() + bound
     while not condition():
-        assert time.monotonic() < deadline, f"waited {BOUND:.0f} s in vain until {what}"
+        assert time.monotonic() < deadline, f"waited {bound:.0f} s in vain until {what}"
         threading.Event().wait(0.5)
 
 
@@ -124,7 +124,7 @@ def dagster(tmp_path_factory: pytest.TempPathFactory, kafka: KafkaServer) -> Ite
 
 
 @pytest.fixture
-def page(dagster: Dagster) -> Iterator[Page]:
+def page() -> Iterator[Page]:
     """A page of a real browser."""
     if not CHROMIUM.exists():
         pytest.skip(f"there is no {CHROMIUM}")

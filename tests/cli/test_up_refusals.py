@@ -221,7 +221,7 @@ def test_life_in_the_background(mesh: Mesh) -> None:
     assert taken.startswith("mesh: port 9092 is taken by ")
     assert "`mesh down`" in runs_on
     parts = {part["part"]: part for part in map(json.loads, started.stdout.splitlines())}
-    assert set(parts) == {"kafka", "webserver", "daemon"}
+    assert set(parts) == {"kafka", "code", "resident", "webserver", "daemon"}
     assert not parts["kafka"]["address"].endswith(":9092")
 
     for up in (FOREGROUND, BACKGROUND):

@@ -79,11 +79,11 @@ def refusal(process: subprocess.Popen[str]) -> str:
 
 
 def until_up(process: subprocess.Popen[str]) -> dict[str, dict[str, Any]]:
-    """Return the reports of Kafka, web server, daemon and resident ingester once each is well."""
+    """Return the reports of the mesh's own parts once each is well."""
     assert process.stdout is not None
     assert process.stderr is not None
     reports: dict[str, dict[str, Any]] = {}
-    while len(reports) < len(("kafka", "webserver", "daemon", "resident")):
+    while len(reports) < len(("kafka", "code", "resident", "webserver", "daemon")):
         line = process.stdout.readline()
         assert line, process.stderr.read()
         report = json.loads(line)
