@@ -74,15 +74,16 @@ def _await_change(project: Project, name: str, before: object, stop: Stop) -> in
 
 
 def _tell(root: Path, pipe: Connection, parent: int) -> int:
-    """Tell Dagster each report that comes, and answer when it is told; None is the end."""
+    """Tell Dagster each report that comes, and answer when it is told."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # the end comes from the parent, after the last report
     from mesh_defs.orchestration.resident import DagsterReporter  # noqa: PLC0415 - Dagster is imported only here
 
     with DagsterReporter(Project.open(root)) as reporter:
         while pipe in wait([pipe, parent]):
-            report = pipe.recv()
-            if report is None:
+            try:
+                report = pipe.recv()
+            except EOFError:  # the parent is gone, and this end of it was seen first
                 break
             try:
                 reporter.report(report)
