@@ -16,10 +16,12 @@ import psutil
 from mesh_defs.store import FileLock, Holder
 
 FILE = "ingest.lock"
+FILES = "files.lock"
 NUDGE = "ingest.nudge"
 
 BOUNDED = "ingest pass"
 RESIDENT = "resident ingester"
+LOADER = "resident loader"
 """The purposes by which a holder says whether it ends by itself."""
 
 POLL_SECONDS = 0.2
@@ -34,9 +36,23 @@ def lease_of(folder: Path, purpose: str) -> FileLock:
 
 def lease_holder(folder: Path) -> Holder | None:
     """Return who ingests the domain in `folder` now; None where nobody does, or only one that was stopped."""
-    lock = FileLock(folder / FILE, purpose="")
+    return _living_holder(FileLock(folder / FILE, purpose=""))
+
+
+def _living_holder(lock: FileLock) -> Holder | None:
     holder = lock.holder() if lock.is_taken() else None
     return None if is_stopped(holder) else holder
+
+
+def files_lease_of(folder: Path) -> FileLock:
+    """Return the lease of the data at rest of the domain in `folder`, not yet held: who looks at its files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / FILES, purpose=LOADER)
+
+
+def files_holder(folder: Path) -> Holder | None:
+    """Return who looks at the files of the domain in `folder` by itself; None where only passes do."""
+    return _living_holder(FileLock(folder / FILES, purpose=""))
 
 
 def nudge(folder: Path) -> None:

@@ -53,7 +53,7 @@ class DagsterReporter:
             StoreError: Its store cannot be read.
         """
         domain = self._domain(report.domain)
-        contract = domain.stream(report.stream)
+        contract = next((c for c in domain.ingested if c.name == report.stream), None)
         if contract is None:  # its contract is gone since
             return
         keys = {table_key(domain.name, table.name): table for table in contract.tables}

@@ -9,7 +9,7 @@ import dagster as dg
 from mesh_defs.contract.contract import Domain
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest import StreamNews, news
-from mesh_defs.ingest.lease import RESIDENT, lease_holder
+from mesh_defs.ingest.lease import RESIDENT, files_holder, lease_holder
 from mesh_defs.ingest.rest import Hashes, InputNews, input_news
 from mesh_defs.model.errors import BrokerUnavailableError
 from mesh_defs.orchestration.asking import ATTEMPTS, LastRun, decide
@@ -75,14 +75,18 @@ def ask(
     busy = _under_way(instance, domain.name)
     if busy is not None:
         return dg.SkipReason(f"run {busy.run_id[:8]} is under way ({busy.status.value})")
-    holder = lease_holder(project.data_folder(domain.name))
-    if holder is not None and (holder.purpose != RESIDENT or not domain.inputs):
-        return dg.SkipReason(f"{holder} ingests {domain.name}")
+    folder = project.data_folder(domain.name)
+    holder = lease_holder(folder)
+    loader = files_holder(folder) if domain.inputs else None
+    streams = holder is None and bool(domain.streams)
+    inputs = (holder is None or holder.purpose == RESIDENT) and loader is None and bool(domain.inputs)
+    if not streams and not inputs:
+        return dg.SkipReason(f"{holder or loader} ingests {domain.name}")
     rest = _rest(instance, domain.name, now=time.time())
     if rest > 0:
         return dg.SkipReason(f"a run ended just now; products have {rest:.0f} s to be asked for")
     try:
-        found = _news(project, domain, hashes, only_inputs=holder is not None)
+        found = _news(project, domain, hashes, streams=streams, inputs=inputs)
     except BrokerUnavailableError as error:
         return dg.SkipReason(str(error))
     decision = decide(found, lambda stream: _last_run(instance, domain.name, stream), now=time.time())
@@ -96,13 +100,13 @@ def ask(
 
 
 def _news(
-    project: Project, domain: Domain, hashes: Hashes | None, *, only_inputs: bool
+    project: Project, domain: Domain, hashes: Hashes | None, *, streams: bool, inputs: bool
 ) -> Mapping[str, StreamNews | InputNews]:
-    """Return how everything stands that a run would look after; the resident ingester takes no files."""
-    if only_inputs:
+    """Return how everything stands that a run would look after, and no resident ingester does."""
+    if not streams:
         return input_news(project, domain, hashes)
     found = news(project, domain, timeout=BROKER_SECONDS, hashes=hashes)
-    return {**found.streams, **found.inputs}
+    return {**found.streams, **found.inputs} if inputs else found.streams
 
 
 def _under_way(instance: dg.DagsterInstance, domain: str) -> dg.DagsterRun | None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -23,7 +23,7 @@ from tests.conftest import KafkaServer, wait_for
 from tests.meshes import ROOT, MeshFolder
 from tests.orchestration.mesh_of_two import key, mesh_of_two, order
 
-LONG = 300.0
+LONG = 500.0
 
 DEFINITIONS = """from pathlib import Path
 
@@ -33,16 +33,9 @@ defs = build_domain(Path(__file__).parent)
 """
 
 
-def until(condition: object, what: str) -> None:
-    """Wait for several of the daemon's turns; each takes five seconds and a run on a busy machine many more."""
-    assert callable(condition)
-    for _ in range(6):
-        try:
-            wait_for(condition, what)
-        except AssertionError:
-            continue
-        return
-    wait_for(condition, what)
+def until(condition: Callable[[], object], what: str) -> None:
+    """Wait for several of the daemon's turns; each takes five seconds, and a run on a busy machine many more."""
+    wait_for(condition, what, LONG)
 
 
 class Up:

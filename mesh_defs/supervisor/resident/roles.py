@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+from collections.abc import Sequence
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Final
 
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest import StreamReport
-from mesh_defs.ingest.resident import Ending, ProcessStop, Resident, Stop, signature
+from mesh_defs.ingest.resident import Ending, Loader, ProcessStop, Resident, Stop, signature
 from mesh_defs.model.errors import ConfigError, ContractError, MeshError
 from mesh_defs.supervisor.resident.children import RENEW, Work, say
 
@@ -28,13 +30,19 @@ class PipeReporter:
         self._pipe = pipe
 
     def report(self, report: StreamReport) -> None:
-        """Hand over a report."""
-        self._pipe.send(report)
+        """Hand over a report; where that process is gone this one ends too, and its successor tells."""
+        with contextlib.suppress(BrokenPipeError):
+            self._pipe.send(report)
 
 
 def ingesting(root: Path, name: str, memory_limit: int) -> Work:
     """Return the work of a domain's process."""
     return partial(_ingest, root, name, memory_limit)
+
+
+def loading(root: Path, names: Sequence[str], memory_limit: int) -> Work:
+    """Return the work of the process that loads data at rest."""
+    return partial(_load, root, tuple(names), memory_limit)
 
 
 def telling(root: Path) -> Work:
@@ -63,6 +71,18 @@ def _ingest(root: Path, name: str, memory_limit: int, pipe: Connection, parent: 
         tell(str(error))
         return 1
     return RENEW if ending is Ending.RENEWED else 0
+
+
+def _load(root: Path, names: Sequence[str], memory_limit: int, pipe: Connection, parent: int) -> int:
+    loader = Loader(
+        Project.open(root),
+        names,
+        reporter=PipeReporter(pipe),
+        stop=ProcessStop(parent),
+        say=say,
+        memory_limit=memory_limit,
+    )
+    return RENEW if loader.run() else 0
 
 
 def _await_change(project: Project, name: str, before: object, stop: Stop) -> int:

@@ -15,7 +15,7 @@ from mesh_defs.ingest import StreamReport
 from mesh_defs.ingest.resident import MEMORY_LIMIT_BYTES, ProcessStop
 from mesh_defs.supervisor.environment import dagster_home
 from mesh_defs.supervisor.resident.children import RENEW, Child, Nursery, Work, say
-from mesh_defs.supervisor.resident.roles import ingesting, telling
+from mesh_defs.supervisor.resident.roles import ingesting, loading, telling
 from mesh_defs.supervisor.supervisor import WAITS
 
 DRAIN_SECONDS: Final = 7.0
@@ -24,8 +24,9 @@ DRAIN_SECONDS: Final = 7.0
 _LAST_WORD_SECONDS: Final = 2.0
 _STABLE_SECONDS: Final = 300.0
 _LOOK_SECONDS: Final = 5.0
-_REPORTER: Final = ""
-"""The reporter's name among the children: no domain has it."""
+_REPORTER: Final = "Dagster's reporter"
+_LOADER: Final = "loader of files"
+"""Names among the children that no domain has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +84,12 @@ class _Run:
         now = time.monotonic()
         wanted = self._wanted()
         for name, child in self._children.items():
-            if name != _REPORTER and name not in wanted:
+            if name not in {_REPORTER, _LOADER, *wanted}:
                 child.terminate()
+        limit = self._options.memory_limit
+        if wanted:
+            self._start(_LOADER, loading(self._project.root, self._options.domains, limit), now)
         for name in wanted:
-            limit = self._options.memory_limit
             self._start(name, ingesting(self._project.root, name, limit), now)
         if self._reports and (dagster_home(self._project) / "dagster.yaml").is_file():
             self._start(_REPORTER, telling(self._project.root), now)
@@ -138,7 +141,7 @@ class _Run:
     def _start(self, name: str, work: Work, now: float) -> None:
         fate = self._fates.setdefault(name, _Fate())
         if name not in self._children and now >= fate.due:
-            self._children[name] = self._nursery.start(name or "reporter", work)
+            self._children[name] = self._nursery.start(name, work)
 
     def _listen(self, name: str) -> None:
         """Take all that a child has said."""
@@ -187,4 +190,4 @@ class _Run:
         pause = self._options.waits[min(fate.deaths, len(self._options.waits) - 1)]
         fate.deaths, fate.due = fate.deaths + 1, now + pause
         how = f"signal {-code} ended it" if code is not None and code < 0 else f"it ended with code {code}"
-        say(name or "reporter", f"{how}; it is started again in {pause:g} s")
+        say(name, f"{how}; it is started again in {pause:g} s")

@@ -17,8 +17,17 @@ import pytest
 from mesh_defs.consistency import verify_domain
 from mesh_defs.ingest.lease import lease_holder
 from mesh_defs.query import Mesh
-from tests.conftest import KafkaServer, wait_for
+from tests import conftest
+from tests.conftest import KafkaServer
 from tests.meshes import ROOT, MeshFolder
+
+LONG = 300.0
+"""Seconds after which a wait fails: several processes start and commit meanwhile, on a busy machine."""
+
+
+def wait_for(condition: Callable[[], object], what: str) -> None:
+    """Wait until a condition holds; fail the test where it never does."""
+    conftest.wait_for(condition, what, LONG)
 
 
 def order(number: int) -> bytes:
@@ -60,15 +69,15 @@ class Run:
     def stop(self) -> int:
         """Ask it to stop, and return its exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        return self.process.wait(LONG)
 
     def end(self) -> None:
         """Kill what is left."""
         if self.process.poll() is None:
             left = self.children()
             self.process.kill()
-            self.process.wait(60)
-            psutil.wait_procs(left, 60)
+            self.process.wait(LONG)
+            psutil.wait_procs(left, LONG)
 
 
 class Resident:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 import psutil
 
 from mesh_defs.ingest import read_failures
-from mesh_defs.ingest.lease import RESIDENT, lease_holder
-from tests.conftest import KafkaServer, wait_for
-from tests.ingest.resident.conftest import Resident, order
+from mesh_defs.ingest.lease import RESIDENT, files_holder, lease_holder
+from tests.conftest import KafkaServer
+from tests.ingest.resident.conftest import LONG, Resident, order, wait_for
 
 
 def test_commits_appear_by_themselves(resident: Resident) -> None:
@@ -93,8 +93,8 @@ def test_kill_of_mesh_run_ends_its_children(resident: Resident) -> None:
     resident.until(100)
     children = run.children()
     run.process.kill()
-    run.process.wait(60)
-    gone, left = psutil.wait_procs(children, 60)
+    run.process.wait(LONG)
+    gone, left = psutil.wait_procs(children, LONG)
     assert (len(gone) > 0, left) == (True, [])
     resident.kafka.produce(topic, [order(n) for n in range(100, 200)])
     resident.start()
@@ -247,3 +247,24 @@ def test_one_that_has_grown_makes_room_for_a_new_one(resident: Resident) -> None
     resident.kafka.produce(topic, [order(1)])
     resident.until(1)
     assert "ended" not in run.said()
+
+
+def test_changed_files_are_loaded_by_themselves(resident: Resident) -> None:
+    """Data at rest beside a stream of the same domain; a file that breaks is red and stops nothing."""
+    topic = resident.kafka.topic()
+    resident.mesh.stream("shop.orders", topic)
+    resident.mesh.rest("shop.prices", "rest/prices.csv", load="snapshot")
+    resident.mesh.file("rest/prices.csv", "order_id,customer\n1,a\n2,b\n")
+    run = resident.start()
+    resident.until(2, "shop.prices")
+    wait_for(lambda: files_holder(resident.folder()), "somebody looks at the files")
+    resident.mesh.file("rest/prices.csv", "order_id,customer\n1,a\n2,b\n3,c\n")
+    resident.until(3, "shop.prices")
+    (resident.mesh.root / "rest/prices.csv").unlink()
+    run.until_said("shop: cannot load shop.prices")
+    resident.kafka.produce(topic, [order(1)])
+    resident.until(1)
+    resident.mesh.file("rest/prices.csv", "order_id,customer\n1,a\n2,b\n3,c\n4,d\n")
+    resident.until(4, "shop.prices")
+    run.until_said("prices goes on")
+    resident.holds()
