@@ -87,7 +87,7 @@ def _timestamp(field: str) -> str:
 def _json(field: str) -> str:
     """Return JSON as it is, if it is JSON: nothing may end the document early."""
     try:
-        msgspec.json.decode(field)
+        msgspec.json.decode(field.encode())
     except (msgspec.DecodeError, RecursionError):
         return quoted(field)
     return field

@@ -1,0 +1,72 @@
+"""Parquet as documents: each value as its own type says."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import math
+import uuid
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from mesh_defs.decode.rest import parquet_records
+
+
+@pytest.mark.parametrize(
+    ("array", "values"),
+    [
+        (pa.array([1, None], pa.int32()), [1, None]),
+        (pa.array([2**63], pa.uint64()), [2**63]),
+        (pa.array([1.0, 0.1, None]), [1.0, 0.1, None]),
+        (pa.array([math.nan, math.inf]), ["nan", "inf"]),
+        (pa.array([True, None]), [True, None]),
+        (pa.array(["12", None, 'a"b']), ["12", None, 'a"b']),
+        (pa.array(["x", None]).dictionary_encode(), ["x", None]),
+        (pa.array([b"\x00\xff"]), ["AP8="]),
+        (pa.array([dt.date(2013, 1, 31)]), ["2013-01-31"]),
+        (pa.array([dt.time(1, 2, 3, 4)]), ["01:02:03.000004"]),
+        (pa.array([1356998400000000], pa.timestamp("us")), ["2013-01-01T00:00:00.000000"]),
+        (pa.array([0], pa.timestamp("ms", "America/New_York")), ["1970-01-01T00:00:00.000Z"]),
+        (pa.array([1], pa.timestamp("ns", "UTC")), ["1970-01-01T00:00:00.000000001Z"]),
+        (pa.ExtensionArray.from_storage(pa.uuid(), pa.array([bytes(16)], pa.binary(16))), [str(uuid.UUID(int=0))]),
+        (pa.array([[1, None], None, []]), [[1, None], None, []]),
+        (pa.array([[1, None], None, []]).slice(1), [None, []]),
+        (pa.array([[1, 2], None], pa.list_(pa.int8(), 2)), [[1, 2], None]),
+        (pa.array([{"a": 1, "b": "x"}, None]), [{"a": 1, "b": "x"}, None]),
+        (pa.array([{"a": [{"b": None}]}]), [{"a": [{"b": None}]}]),
+        (pa.array([[("k", 1)], None, []], pa.map_(pa.string(), pa.int64())), [{"k": 1}, None, {}]),
+        (pa.array([[(7, "x")]], pa.map_(pa.int32(), pa.string())).slice(0), [{"7": "x"}]),
+        (pa.nulls(2), [None, None]),
+    ],
+)  # fmt: skip
+def test_values_keep_their_type(array: pa.Array[Any], values: list[Any]) -> None:
+    """A number is no text and a text no number; nothing becomes null that is a value."""
+    batch = pa.RecordBatch.from_arrays([array], names=["c"])
+    (records,) = parquet_records([batch], {"c"})
+    assert [json.loads(document) for document in records.values] == [{"c": v} for v in values]
+    assert records.lines == list(range(1, len(values) + 1))
+
+
+def test_decimals_keep_every_digit() -> None:
+    """Their digits are written, not a float's."""
+    value = Decimal("12345678901234567890.1234567890")
+    (records,) = parquet_records([pa.RecordBatch.from_pydict({"c": [value, None]})], {"c"})
+    assert records.values == [f'{{"c":{value}}}'.encode(), b'{"c":null}']
+
+
+def test_columns_beyond_the_contract_are_left_out_where_they_are_null() -> None:
+    """They would make `_unknown` of every row."""
+    batch = pa.RecordBatch.from_pydict({"x%s": [1, None], "c": [1, 2]})
+    (records,) = parquet_records([batch], {"c"})
+    assert records.values == [b'{"c":1,"x%s":1}', b'{"c":2}']
+    (others,) = parquet_records([batch], ())
+    assert others.values == [b'{"x%s":1,"c":1}', b'{"c":2}']
+
+
+def test_rows_are_counted_on_from_batch_to_batch() -> None:
+    """The line of a row is its number in the file."""
+    batch = pa.RecordBatch.from_pydict({"c": [1, 2]})
+    assert [r.lines for r in parquet_records([batch, batch], {"c"})] == [[1, 2], [3, 4]]
