@@ -239,6 +239,9 @@ def _send(producer: Producer, topic: str, records: Iterable[Record], partition: 
                 producer.poll(0.1)
             else:
                 break
+        if not offsets:
+            # Records that wait for a new topic's metadata may be overtaken by later ones.
+            _flush(producer)
     return offsets
 
 
