@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from mesh_defs.cli.app import JsonOption, print_json, print_table
+from mesh_defs.cli.app import ERRORS, JsonOption, print_json, print_table
 from mesh_defs.cli.complete import stream_names
 from mesh_defs.cli.payload import encoded, readable
 from mesh_defs.cli.selection import ingested
+from mesh_defs.ingest.retry import RetryReport, refuse_at_rest, retry_dead_letters
 from mesh_defs.model.errors import QueryError
 from mesh_defs.query import Mesh
 
@@ -90,6 +91,63 @@ def show(
         return
     for letter in letters:
         print_table(["field", "value"], ((k, readable(v)) for k, v in letter.items()), empty="")
+
+
+@app.command()
+def retry(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[DOMAIN[.STREAM] ...]", show_default=False, autocompletion=stream_names),
+    ] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Decode dead letters again with today's contracts: those that pass become rows at their own offsets.
+
+    Rows, dead letters and the ledger change in one commit. What still breaks its contract stays as it is. Data at rest
+    is read again from its files instead.
+    """
+    selected = ingested(context, names)
+    reports: list[RetryReport] = []
+    with ERRORS.status("retrying") as spinner:
+        for domain_name, members in selected.wanted.items():
+            domain = selected.domains[domain_name]
+            for contract in (i for i in domain.inputs if i.full_name in (names or ())):
+                raise refuse_at_rest(contract)
+            for stream in (s for s in domain.streams if s.name in members):
+                spinner.update(f"retrying {stream.full_name}")
+                reports.append(retry_dead_letters(selected.project, stream))
+    if as_json:
+        print_json([_retried(report) for report in reports])
+        return
+    print_table(
+        ["stream", "tried", "stored", "still dead", "rules", "snapshot"],
+        (
+            (
+                f"{r.domain}.{r.stream}",
+                r.tried,
+                r.stored,
+                r.kept,
+                ", ".join(sorted(r.rules)) or "-",
+                r.snapshot,
+            )
+            for r in reports
+        ),
+        empty="no stream is declared",
+    )
+
+
+def _retried(report: RetryReport) -> dict[str, Any]:
+    return {
+        "domain": report.domain,
+        "stream": report.stream,
+        "tried": report.tried,
+        "stored": report.stored,
+        "kept": report.kept,
+        "rules": dict(report.rules),
+        "snapshot": report.snapshot,
+    }
 
 
 def _rows(mesh: Mesh, domain: str, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:

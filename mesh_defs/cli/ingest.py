@@ -13,10 +13,11 @@ from mesh_defs.cli.app import (
     JsonOption,
     print_json,
     print_table,
+    say,
     say_error,
 )
 from mesh_defs.cli.complete import stream_names
-from mesh_defs.cli.selection import ingested
+from mesh_defs.cli.selection import Selection, ingested
 from mesh_defs.ingest import PassReport, run_pass
 from mesh_defs.ingest import Progress as PassProgress
 from mesh_defs.model.errors import MeshError
@@ -34,11 +35,12 @@ def ingest(
     """Make one bounded pass: everything that is on the broker now, and files that changed, land in the stores.
 
     The pass ends at the last stable offsets that it finds at its start. Data at rest is loaded where its files are
-    not what was loaded last. Records that break their contract become
-    dead letters and leave the exit code 0. Exit code 1 if any stream or input failed; the others are done all
+    not what was loaded last; what is retired (`status: retired`) is passed over. Records that break their contract
+    become dead letters and leave the exit code 0. Exit code 1 if any stream or input failed; the others are done all
     the same.
     """
     selected = ingested(context, names)
+    _say_retired(selected)
     failed = selected.incomplete
     reports: list[PassReport] = []
     with _bar() as bar:
@@ -65,6 +67,12 @@ def ingest(
     _show(reports, as_json=as_json)
     if failed:
         raise typer.Exit(FAILED)
+
+
+def _say_retired(selected: Selection) -> None:
+    for domain in selected.domains.values():
+        for contract in (c for c in domain.retired if c.name in selected.wanted.get(domain.name, ())):
+            say(f"{contract.full_name} is retired: it is not ingested")
 
 
 def _bar() -> Progress:

@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "sql": "sql:sql",
     "ledger": "ledger:app",
     "dead-letters": "dead_letters:app",
+    "loss": "loss:app",
     "store": "store:app",
     "stream": "stream:app",
     "selftest": "selftest:selftest",

@@ -36,13 +36,13 @@ def apply(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Create the topics that are missing; an existing topic is compared, never altered.
+    """Create the topics that are missing; an existing topic is compared, never altered. Retired streams need none.
 
     Exit code 1 if a topic is not as its contract declares it, or a domain cannot be read.
     """
     selected = choose_streams(context, names)
     domains, wanted = selected.domains.values(), selected.wanted
-    contracts = [s for d in domains for s in d.streams if s.name in wanted.get(d.name, ())]
+    contracts = [s for d in domains for s in d.live.streams if s.name in wanted.get(d.name, ())]
     with ERRORS.status("comparing topics"), Brokers(selected.project.config) as brokers:
         plans = brokers.apply_topics(contracts)
     if as_json:

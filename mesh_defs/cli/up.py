@@ -101,7 +101,7 @@ def down(context: typer.Context, *, as_json: JsonOption = False) -> None:
 
 
 def _apply_topics(project: Project) -> None:
-    contracts = [stream for domain in domains_of(project).values() for stream in domain.streams]
+    contracts = [stream for domain in domains_of(project).values() for stream in domain.live.streams]
     with ERRORS.status("comparing topics"), Brokers(project.config) as brokers:
         plans = brokers.apply_topics(contracts)
     for plan in plans:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -154,6 +154,11 @@ class ContractBase:
     def stream_name(self) -> str:
         """The name under which the ledger and the dead letters speak of the table's records."""
         return self.name
+
+    @property
+    def is_retired(self) -> bool:
+        """Whether nothing comes in any more: the table stays as it is."""
+        return self.status == "retired"
 
     @property
     def primary_key(self) -> tuple[str, ...]:
@@ -310,8 +315,22 @@ class Domain:
 
     @property
     def ingested(self) -> tuple[InputContract, ...]:
-        """What a pass brings in: the streams, then the data at rest."""
+        """What passes bring in, or brought in before it was retired: the streams, then the data at rest."""
         return (*self.streams, *self.inputs)
+
+    @property
+    def live(self) -> Domain:
+        """The domain as ingest sees it: without the streams and the data at rest that are retired."""
+        return replace(
+            self,
+            streams=tuple(s for s in self.streams if not s.is_retired),
+            inputs=tuple(i for i in self.inputs if not i.is_retired),
+        )
+
+    @property
+    def retired(self) -> tuple[InputContract, ...]:
+        """What is no longer ingested, and keeps its tables."""
+        return tuple(c for c in self.ingested if c.is_retired)
 
     def stream(self, name: str) -> StreamContract | None:
         """Return the stream of that name, or None."""

@@ -71,7 +71,8 @@ PROPERTIES: Final[Mapping[str, PropertyWords]] = {
     "onLoss": _words(
         "`fail`, `record`",
         "`fail`",
-        "What happens when retention took offsets before they were read: stop, or go on with a gap `lost`.",
+        "What happens when retention took offsets before they were read: stop, or go on with a gap `lost`; either way "
+        "the status is red until `mesh loss acknowledge`.",
     ),
     "onUnknownField": _words(
         "`keep`, `dead_letter`, `fail`",
@@ -225,7 +226,7 @@ COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
         "from_offset": "The first offset answered for.",
         "to_offset": "The first offset not answered for.",
         "row_count": "Rows stored.",
-        "dead_letter_count": "Dead letters stored.",
+        "dead_letter_count": "Dead letters stored; below 0 where a retry made so many of them rows.",
         "removed_count": "Rows taken away, as by a later snapshot; 0 for what ingest stored.",
         "gaps": "JSON: `[{kind, from_offset, to_offset}]`; `skipped`: not handed out by the broker, `lost`: gone.",
         "content_hash": "The sum of the records' hashes, modulo 2^64 (decision 0002).",

@@ -100,7 +100,7 @@ def _connections(project: Project) -> dict[tuple[str, str | None], None]:
     """Return the connections that streams use, and `main`, which `mesh up` starts."""
     domains, _ = project.load_domains()
     used = {(s.server, None if s.server in project.config.kafka else s.server_host): None
-            for domain in domains.values() for s in domain.streams}  # fmt: skip
+            for domain in domains.values() for s in domain.live.streams}  # fmt: skip
     return {(MAIN, None): None} | {pair: None for pair in used if pair[0] != MAIN}
 
 

@@ -70,12 +70,13 @@ def news(
         hashes: What is known of files from before.
 
     Returns:
-        A finding for each stream and input; one that cannot be read carries the reason.
+        A finding for each stream and input that is not retired; one that cannot be read carries the reason.
 
     Raises:
         StoreError: The domain's store cannot be read.
         BrokerUnavailableError: No broker answers, for none of the streams, and there is no data at rest.
     """
+    domain = domain.live
     offsets = read_offsets(project, domain)
     found: dict[str, StreamNews] = {}
     down: dict[tuple[str, str | None], BrokerUnavailableError] = {}

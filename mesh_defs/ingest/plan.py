@@ -167,7 +167,8 @@ def _refusal(
             cannot=where,
             why=f"the next offset is {next_offset}, the broker's earliest is {mark.low}: "
             f"{mark.low - next_offset} offsets were removed before they were read",
-            do="set `onLoss: record` in the contract to record the gap and go on",
+            do="find out why nobody read in time, then go on behind the gap with "
+            f"`mesh loss acknowledge {contract.full_name} --reason TEXT`",
         )
     if mark.end < next_offset and mark.low <= next_offset:
         return OffsetsRegressedError(

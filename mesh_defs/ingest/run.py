@@ -50,7 +50,8 @@ def run_pass(
     5. After each commit, mirror the offsets to the consumer group (for lag tools only).
     6. Then the data at rest, one input after the other, each with a commit of its own (`ingest.rest`).
 
-    A stream or an input that fails does not stop the others; what it committed before stays.
+    A stream or an input that fails does not stop the others; what it committed before stays. What is retired is left
+    out, also where it is named.
 
     Args:
         project: The mesh.
@@ -68,6 +69,8 @@ def run_pass(
         StoreError: The domain's store cannot be opened.
     """
     contracts = _chosen(domain, streams)
+    if not contracts:
+        return PassReport(domain=domain.name, streams=())
     make = partial(
         _pass, project, domain, on_progress=on_progress, on_step=on_step, limits=limits or Limits()
     )
@@ -117,7 +120,7 @@ def _pass(
 
 def _chosen(domain: Domain, streams: Sequence[str] | None) -> tuple[InputContract, ...]:
     if streams is None:
-        return domain.ingested
+        return domain.live.ingested
     known = {c.name: c for c in domain.ingested}
     for name in streams:
         if name not in known:
@@ -126,7 +129,7 @@ def _chosen(domain: Domain, streams: Sequence[str] | None) -> tuple[InputContrac
                 why=f"{domain.name} has no such stream; it has {', '.join(sorted(known)) or 'none'}",
                 do="name one of them, or only the domain",
             )
-    return tuple(known[name] for name in streams)
+    return tuple(known[name] for name in streams if not known[name].is_retired)
 
 
 def _failures(report: PassReport) -> list[Failure]:

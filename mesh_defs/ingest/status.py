@@ -6,10 +6,11 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from mesh_defs.contract.contract import Domain, RestContract, StreamContract
+from mesh_defs.contract.contract import Domain, InputContract, RestContract, StreamContract
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest.failures import Failure, read_failures
 from mesh_defs.ingest.lease import lease_holder
+from mesh_defs.ingest.loss import unacknowledged
 from mesh_defs.ingest.news import DomainNews, StreamNews, news, read_offsets
 from mesh_defs.ingest.rest import InputNews
 from mesh_defs.model.errors import BrokerUnavailableError
@@ -28,7 +29,8 @@ class PartitionStatus:
         rows: Rows in the store, of the stream's present epoch; None before the first pass.
         last_commit_at: RFC 3339, UTC.
         state: `current`, `behind`, `changed` (files that are not what was loaded), `new` (never read), `stopped` (see
-            `error`), or `unknown` (no broker).
+            `error`), `lost` (goes on behind lost offsets of which nobody took note, see `error`),
+            `retired` (no longer ingested), or `unknown` (no broker).
         holder: Who ingests the domain now, and since when; None where nobody does.
     """
 
@@ -58,17 +60,18 @@ def status(project: Project, domain: Domain) -> tuple[PartitionStatus, ...]:
     try:
         found = news(project, domain)
     except BrokerUnavailableError as error:
-        streams = {s.name: StreamNews(stream=s.name, error=error) for s in domain.streams}
+        streams = {s.name: StreamNews(stream=s.name, error=error) for s in domain.live.streams}
         found = DomainNews(offsets=read_offsets(project, domain), streams=streams)
     stored = found.offsets.streams
     holder = lease_holder(project.data_folder(domain.name))
     return (
         *(
             replace(line, holder=None if holder is None else str(holder))
-            for s in domain.streams
+            for s in domain.live.streams
             for line in _stream(s, found.streams[s.name], stored.get(s.name), failures)
         ),
-        *(_input(i, found.inputs[i.name], stored.get(i.name), failures) for i in domain.inputs),
+        *(_input(i, found.inputs[i.name], stored.get(i.name), failures) for i in domain.live.inputs),
+        *(line for c in domain.retired for line in _retired(c, stored.get(c.name))),
     )
 
 
@@ -100,6 +103,7 @@ def _stream(
     plan = news_.plan
     known = set(stored.partitions) if stored else set()
     seen = set(plan.ranges) | set(plan.errors) if plan else set()
+    lost = unacknowledged(contract, stored)
     partitions: list[int | None] = [*sorted(known | seen)] or [None]
     for partition in partitions:
         state = stored.partitions.get(partition) if stored and partition is not None else None
@@ -118,8 +122,29 @@ def _stream(
             lag=lag,
             rows=state.rows - state.removed if state else None,
             last_commit_at=_instant(state),
-            state=_word(news_, error, state, lag),
-            error=error,
+            state="lost" if error is None and partition in lost else _word(news_, error, state, lag),
+            error=error if error is not None or partition is None else lost.get(partition),
+        )
+
+
+def _retired(contract: InputContract, stored: StreamOffsets | None) -> Iterator[PartitionStatus]:
+    """Yield how a table stands that is no longer filled; nobody asks its broker, or looks at its files."""
+    partitions = sorted(stored.partitions) if stored and isinstance(contract, StreamContract) else [None]
+    for partition in partitions:
+        states = stored.partitions if stored else {}
+        state = next(iter(states.values()), None) if partition is None else states[partition]
+        yield PartitionStatus(
+            domain=contract.domain,
+            stream=contract.name,
+            partition=partition,
+            epoch=stored.epoch if stored and partition is not None else None,
+            next_offset=state.next_offset if state else None,
+            end_offset=None,
+            lag=None,
+            rows=state.rows - state.removed if state else None,
+            last_commit_at=_instant(state),
+            state="retired",
+            error=None,
         )
 
 

@@ -11,13 +11,13 @@ from typing import Self
 
 from mesh_defs.broker import Brokers, ConnectionKey, TopicQuestions, connection_key
 from mesh_defs.broker.registry import Registries
-from mesh_defs.contract.arrow import table_schema
 from mesh_defs.contract.contract import StreamContract
 from mesh_defs.contract.project import Project
-from mesh_defs.decode import StreamDecoder, decoder_for
+from mesh_defs.decode import StreamDecoder
 from mesh_defs.ingest.account import OnProgress, Progress, StreamAccount
 from mesh_defs.ingest.chunk import Chunk, Limits, StreamRun, never
-from mesh_defs.ingest.plan import check_identity, check_ownership, plan_stream
+from mesh_defs.ingest.decoders import ready_decoder
+from mesh_defs.ingest.plan import check_identity, plan_stream
 from mesh_defs.ingest.readers import Readers
 from mesh_defs.ingest.report import StreamReport, Trouble
 from mesh_defs.model.errors import FencedError, MeshError
@@ -203,10 +203,9 @@ class DomainWork:
     def _decoder(self, contract: StreamContract) -> StreamDecoder:
         """Return the stream's decoder; the first time, make its tables fit the contract."""
         if contract.name not in self._decoders:
-            check_ownership(contract, self.stored)
-            for table in contract.tables:
-                self._store.ensure_table(table.name, table_schema(table))
-            self._decoders[contract.name] = decoder_for(contract, self._registries.of(contract))
+            self._decoders[contract.name] = ready_decoder(
+                self._store, self.stored, contract, self._registries
+            )
         return self._decoders[contract.name]
 
     def _recheck(self, names: Iterable[str]) -> dict[str, MeshError]:

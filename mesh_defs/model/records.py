@@ -10,6 +10,8 @@ from typing import Literal
 
 import pyarrow as pa
 
+from mesh_defs.model.corrections import LossAcknowledgement, PartitionReversal
+
 Headers = list[tuple[str, bytes | None]]
 """A record's headers as Kafka holds them: ordered, names may repeat, values may be null."""
 
@@ -224,6 +226,8 @@ class Commit:
         starts: Partitions seen for the first time. Their `advances` may follow in the same commit.
         advances: The ledger entries, at most one a (stream, epoch, partition).
         removals: Streams whose table is emptied before its new files come.
+        acknowledgements: Losses that a person takes note of.
+        reversals: Dead letters that are rows now: those go, and their rows are in the files.
         files: The staged files of every table touched, `dead_letters` included.
         tables: For each stream of the commit, the tables that its rows are in; those of before are remembered.
         writer: Who commits: host, process id and pass id.
@@ -236,6 +240,8 @@ class Commit:
     starts: Sequence[PartitionStart] = ()
     advances: Sequence[PartitionAdvance] = ()
     removals: Sequence[PartitionRemoval] = ()
+    reversals: Sequence[PartitionReversal] = ()
+    acknowledgements: Sequence[LossAcknowledgement] = ()
     files: Sequence[StagedFile] = ()
     tables: Mapping[str, Sequence[str]] = field(default_factory=dict)
     outcomes: Mapping[str, bytes] = field(default_factory=dict)

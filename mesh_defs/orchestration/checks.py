@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterator
 
 import dagster as dg
 
-from mesh_defs.contract.contract import Domain
+from mesh_defs.contract.contract import Domain, InputContract
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest import StreamReport
+from mesh_defs.ingest.loss import unacknowledged
 from mesh_defs.model.errors import MeshError
 from mesh_defs.orchestration.keys import LEDGER_CHECK, MOVING_CHECK
-from mesh_defs.store import DomainStore, verify_store
+from mesh_defs.store import DomainStore, StreamOffsets, verify_store
 
 
 def check_specs(key: dg.AssetKey, *, at_rest: bool = False) -> tuple[dg.AssetCheckSpec, ...]:
@@ -36,7 +37,8 @@ def check_specs(key: dg.AssetKey, *, at_rest: bool = False) -> tuple[dg.AssetChe
             description=(
                 "The last pass could load the files as they were."
                 if at_rest
-                else "No partition is stopped: the last pass brought each to its last stable offset."
+                else "No partition is stopped: the last pass brought each to its last stable offset, and no "
+                "lost offsets wait to be acknowledged."
             ),
         ),
     )
@@ -57,9 +59,19 @@ def ledger_results(
         yield _result(key, LEDGER_CHECK, messages, "every offset is accounted for, once")
 
 
-def moving_result(report: StreamReport, key: dg.AssetKey) -> dg.AssetCheckResult:
-    """Say whether the pass brought every partition of a stream to its end."""
-    return _result(key, MOVING_CHECK, list(map(str, report.errors)), "every partition reached its end")
+def moving_result(
+    report: StreamReport, contract: InputContract, stored: StreamOffsets | None, key: dg.AssetKey
+) -> dg.AssetCheckResult:
+    """Say whether the pass brought every partition of a stream to its end, and no loss waits for a person.
+
+    Args:
+        report: Of the pass.
+        contract: Of the stream, or of the data at rest.
+        stored: What the store answers for of it.
+        key: The table's.
+    """
+    messages = [*map(str, report.errors), *unacknowledged(contract, stored).values()]
+    return _result(key, MOVING_CHECK, messages, "every partition reached its end")
 
 
 def _result(key: dg.AssetKey, name: str, broken: list[str], holds: str) -> dg.AssetCheckResult:

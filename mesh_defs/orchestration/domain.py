@@ -10,8 +10,9 @@ from mesh_defs.contract.contract import Domain
 from mesh_defs.contract.project import Project, find_project
 from mesh_defs.orchestration.automation import automation_sensor
 from mesh_defs.orchestration.files import file_specs
-from mesh_defs.orchestration.ingest import ingest_assets, topic_specs
+from mesh_defs.orchestration.ingest import ingest_assets, table_spec, topic_specs
 from mesh_defs.orchestration.products import product_asset
+from mesh_defs.orchestration.retired import retired_checks
 from mesh_defs.orchestration.sensor import ingest_sensor
 from mesh_defs.orchestration.ties import product_ties
 from mesh_defs.orchestration.upkeep import upkeep
@@ -41,7 +42,8 @@ def domain_definitions(project: Project, domain: Domain) -> dg.Definitions:
     ties = product_ties(project, domain)
     assets: list[dg.AssetsDefinition | dg.AssetSpec] = [*topic_specs(domain), *file_specs(domain)]
     sensors: list[dg.SensorDefinition] = []
-    if domain.ingested:
+    assets += [table_spec(domain, table) for contract in domain.retired for table in contract.tables]
+    if domain.live.ingested:
         assets.append(ingest_assets(project, domain))
         sensors.append(ingest_sensor(project, domain))
     if domain.products:
@@ -49,6 +51,7 @@ def domain_definitions(project: Project, domain: Domain) -> dg.Definitions:
         sensors.append(automation_sensor(domain.name))
     return dg.Definitions(
         assets=assets,
+        asset_checks=retired_checks(project, domain),
         sensors=sensors,
         schedules=upkeep(project, domain) if domain.tables else [],
         executor=dg.in_process_executor,

@@ -57,9 +57,9 @@ class Freshness:
 
 
 def freshness_limit(contract: ContractBase) -> dt.timedelta | None:
-    """Return how old a table may be, or None where its contract promises nothing."""
+    """Return how old a table may be, or None where its contract promises nothing, or is retired."""
     promised = sla_duration(contract, "frequency")
-    return None if promised is None else max(promised, SHORTEST_FREQUENCY)
+    return None if promised is None or contract.is_retired else max(promised, SHORTEST_FREQUENCY)
 
 
 def freshness_policy(contract: ContractBase) -> dg.FreshnessPolicy | None:

@@ -118,7 +118,7 @@ def stopped_streams(project: Project, view: View, now: dt.datetime) -> Iterator[
     One that only its broker stopped goes on by itself: the broker is the incident, where it stays away.
     """
     for name in sorted(view.names):
-        domain = view.domains.get(name)
+        domain = domain.live if (domain := view.domains.get(name)) else None
         failures: dict[str, Failure] = {}
         for failure in read_failures(project.data_folder(name)):
             if failure.error != _OF_THE_BROKER and _declared(domain, failure.stream):
@@ -155,7 +155,7 @@ def unreachable_brokers(names: Iterable[str], now: dt.datetime) -> Iterator[Inci
 
 
 def _unreachable(project: Project, view: View, note: str | None) -> unreachable.Unreachable:
-    streams = [stream for domain in view.domains.values() for stream in domain.streams]
+    streams = [stream for domain in view.domains.values() for stream in domain.live.streams]
     before = unreachable.from_json(note)
     return unreachable.look(project.config, streams, before, all_known=not view.broken)
 

@@ -77,8 +77,8 @@ def ingest_assets(project: Project, domain: Domain) -> dg.AssetsDefinition:
     A stream is read whole: where a run selects one of several event types, the tables of the others move too. A run
     that selects only a check makes the pass for its stream as well, since that is what the verdict is about.
     """
-    keys = table_keys(domain)
-    tables = [table for contract in domain.ingested for table in contract.tables]
+    keys = table_keys(domain.live)
+    tables = [table for contract in domain.live.ingested for table in contract.tables]
 
     @dg.multi_asset(
         name=f"{domain.name}__ingest",
@@ -159,7 +159,7 @@ def stream_events(telling: Telling, report: StreamReport) -> Iterator[PassEvent]
     yield from ledger_results(project, domain, report.stream, judged)
     for key, table in keys.items():
         if MOVING_CHECK in wanted[key]:
-            yield moving_result(report, key)
+            yield moving_result(report, contract, telling.stored.streams.get(report.stream), key)
         if FRESHNESS_CHECK in wanted[key]:
             found = freshness_result(table, key, telling.stored, dt.datetime.now(dt.UTC))
             if found is not None:

@@ -39,7 +39,7 @@ def ingest_sensor(project: Project, domain: Domain) -> dg.SensorDefinition:
     It holds no progress: neither a run key (a failed run would burn it) nor a cursor. What was asked for stands in
     the tags of the runs, what was done in the store.
     """
-    keys = table_keys(domain)
+    keys = table_keys(domain.live)
     hashes = Hashes()
 
     @dg.sensor(
@@ -72,6 +72,7 @@ def ask(
     Raises:
         StoreError: The domain's store cannot be read; the tick fails and says so.
     """
+    domain = domain.live
     busy = _under_way(instance, domain.name)
     if busy is not None:
         return dg.SkipReason(f"run {busy.run_id[:8]} is under way ({busy.status.value})")

@@ -1,6 +1,6 @@
 """The domain store: one DuckLake a domain, written only through this package."""
 
-from mesh_defs.store.account import Violation
+from mesh_defs.store.account import Account, Violation, accounts_of
 from mesh_defs.store.engine import attach_domain, connect_engine
 from mesh_defs.store.ledger import LedgerEntry, read_ledger
 from mesh_defs.store.loads import LoadedFile, read_loads
@@ -19,6 +19,7 @@ from mesh_defs.store.store import DomainStore
 from mesh_defs.store.verify import verify_store
 
 __all__ = [
+    "Account",
     "DomainStore",
     "EarlierEpoch",
     "FileLock",
@@ -35,6 +36,7 @@ __all__ = [
     "StreamOffsets",
     "Violation",
     "WriterLock",
+    "accounts_of",
     "attach_domain",
     "connect_engine",
     "maintain",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mesh_defs.model.records import Gap
 from mesh_defs.store.ledger import LedgerEntry
@@ -43,7 +43,8 @@ class Account:
         start: The first offset answered for.
         next: The first offset not answered for.
         totals: The running totals; None for an earlier epoch.
-        entries: What ingest stored, by offset.
+        entries: What ingest stored, by offset, with the reversals of each taken into account.
+        reversals: What took back some dead letters, which are rows now.
         removals: What erasure and retention took away.
     """
 
@@ -55,6 +56,7 @@ class Account:
     totals: PartitionOffsets | None
     entries: tuple[LedgerEntry, ...]
     removals: tuple[LedgerEntry, ...]
+    reversals: tuple[LedgerEntry, ...] = ()
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -127,10 +129,27 @@ def accounts_of(
             start=start,
             next=end,
             totals=totals,
-            entries=tuple(e for e in own.get((epoch, partition), ()) if not e.removed_count),
+            entries=_balanced(own.get((epoch, partition), ())),
             removals=tuple(e for e in own.get((epoch, partition), ()) if e.removed_count),
+            reversals=tuple(e for e in own.get((epoch, partition), ()) if e.is_reversal),
         )
         for (epoch, partition), (start, end, totals) in sorted(spans.items())
+    )
+
+
+def _balanced(own: Sequence[LedgerEntry]) -> tuple[LedgerEntry, ...]:
+    """Return what ingest stored, with the rows that its dead letters have become since."""
+    moved: dict[tuple[int, int], int] = {}
+    for entry in own:
+        if entry.is_reversal:
+            span = (entry.from_offset, entry.to_offset)
+            moved[span] = moved.get(span, 0) - entry.dead_letter_count
+    return tuple(
+        replace(e, row_count=e.row_count + count, dead_letter_count=e.dead_letter_count - count)
+        if (count := moved.get((e.from_offset, e.to_offset), 0))
+        else e
+        for e in own
+        if not e.is_correction
     )
 
 
@@ -151,6 +170,7 @@ def check_claims(account: Account) -> Iterator[Violation]:
             text = f"has {held} rows, dead letters and gaps in {name}, which spans {span} offsets"
             yield account.violation(COMPLETENESS, entry.from_offset, text)
         position = max(position, entry.to_offset)
+    yield from _check_reversals(account)
     if position != account.next:
         text = f"is at {account.next} by the offsets and at {position} by the ledger"
         yield account.violation(ATOMICITY, min(position, account.next), text)
@@ -158,6 +178,18 @@ def check_claims(account: Account) -> Iterator[Violation]:
         yield account.violation(
             ATOMICITY, None, "has running totals that are not the sums of its ledger entries"
         )
+
+
+def _check_reversals(account: Account) -> Iterator[Violation]:
+    """Yield the reversals that do not balance, or that take back more than the entry over their offsets had."""
+    entries = {(e.from_offset, e.to_offset): e for e in account.entries}
+    for reversal in account.reversals:
+        span = (reversal.from_offset, reversal.to_offset)
+        entry = entries.get(span)
+        balances = reversal.row_count == -reversal.dead_letter_count and not reversal.in_gaps
+        if entry is None or entry.dead_letter_count < 0 or not balances or reversal.content_hash:
+            text = f"has a reversal over [{span[0]}, {span[1]}) that no ledger entry over these offsets bears"
+            yield account.violation(COMPLETENESS, reversal.from_offset, text)
 
 
 def _agrees(account: Account, totals: PartitionOffsets) -> bool:

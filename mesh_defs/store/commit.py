@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import duckdb
 
+from mesh_defs.model.corrections import PartitionReversal
 from mesh_defs.model.errors import StoreError
 from mesh_defs.model.records import (
     Commit,
@@ -23,9 +24,11 @@ from mesh_defs.model.records import (
 from mesh_defs.store.engine import literal
 from mesh_defs.store.fences import compare_and_set
 from mesh_defs.store.lane import Lane, Transaction, transact
-from mesh_defs.store.layout import LEDGER, LEDGER_INLINE_ROWS
+from mesh_defs.store.layout import DEAD_LETTERS_TABLE, LEDGER, LEDGER_INLINE_ROWS
 from mesh_defs.store.offsets import HASH_MODULUS
+from mesh_defs.store.reversal import take_back
 from mesh_defs.store.schema import table_name
+from mesh_defs.store.steps import kept_files
 from mesh_defs.store.sums import problems
 
 _LEDGER_WIDTH = 13
@@ -40,14 +43,16 @@ def commit_batch(lane: Lane, data_folder: Path, commit: Commit, on_step: OnStep 
     2. Take the domain's writer lock; the kernel drops it at `kill -9`.
     3. BEGIN; read the offsets; compare the partitions of this commit only: not where this commit began means
        ROLLBACK and FencedError.
-    4. Empty the tables whose rows are replaced; register the files of every table touched.
+    4. Empty the tables whose rows are replaced; delete the dead letters that are rows now; register the files of
+       every table touched.
     5. Insert the ledger entries, few rows at a time, so that they stay inside the catalog.
     6. Write the offsets: the row just read with the own partitions replaced, and this batch's id.
     7. Name the snapshot, COMMIT, unlock. After an error the batch id is read again and decides.
     8. Return. What the caller does now (mirror group offsets, report) is no part of the account.
 
     Raises:
-        FencedError: Another writer moved or started a partition of this commit; nothing of it was stored.
+        FencedError: Another writer moved or started a partition of this commit, or took its dead letters back;
+            nothing of it was stored.
         StoreLockedError: The lane was not to be had.
         StoreError: The commit does not add up, or the catalog or the disk refused.
     """
@@ -57,21 +62,31 @@ def commit_batch(lane: Lane, data_folder: Path, commit: Commit, on_step: OnStep 
         raise StoreError(
             cannot=f"commit to {lane.domain}", why="; ".join(wrong), do="report this as a defect"
         )
-    work = Transaction(
+    written = [DEAD_LETTERS_TABLE] if commit.reversals else []
+    with kept_files(lane, data_folder, written) as keep:
+        return transact(lane, _transaction(lane, commit, keep), on_step)
+
+
+def _transaction(lane: Lane, commit: Commit, keep: Callable[[], int]) -> Transaction:
+    def register(con: duckdb.DuckDBPyConnection) -> None:
+        _change_files(con, lane.domain, commit)
+        keep()
+
+    return Transaction(
         purpose=f"commit to {lane.domain}",
         author=commit.writer,
         message=_message(commit),
         compare=lambda stored, _, now: compare_and_set(lane.domain, stored, commit, now),
-        register=lambda con: _change_files(con, lane.domain, commit),
+        register=register,
         record=lambda con, now: _insert_ledger(con, lane.domain, commit, now),
     )
-    return transact(lane, work, on_step)
 
 
 def _change_files(con: duckdb.DuckDBPyConnection, domain: str, commit: Commit) -> None:
     for removal in commit.removals:
         # Without WHERE: the files leave the snapshot as a whole, and older snapshots keep them until they expire.
         con.execute(f"DELETE FROM {table_name(domain, removal.stream)}")
+    take_back(con, domain, commit.reversals)
     register_files(con, domain, commit.files)
 
 
@@ -94,6 +109,7 @@ def register_files(con: duckdb.DuckDBPyConnection, domain: str, files: Iterable[
 def _insert_ledger(con: duckdb.DuckDBPyConnection, domain: str, commit: Commit, now: dt.datetime) -> None:
     row = "(" + ", ".join("?" * _LEDGER_WIDTH) + ")"
     rows = [_removal_row(removal, commit.writer, now) for removal in commit.removals]
+    rows += [_reversal_row(reversal, commit.writer, now) for reversal in commit.reversals]
     rows += [_ledger_row(advance, commit.writer, now) for advance in commit.advances]
     for first in range(0, len(rows), _LEDGER_CHUNK):
         chunk = rows[first : first + _LEDGER_CHUNK]
@@ -134,6 +150,25 @@ def _removal_row(removal: PartitionRemoval, writer: str, now: dt.datetime) -> tu
         gaps_to_json(()),
         0,
         removal.contract_version,
+        writer,
+        now,
+    )
+
+
+def _reversal_row(reversal: PartitionReversal, writer: str, now: dt.datetime) -> tuple[object, ...]:
+    count = len(reversal.offsets)
+    return (
+        reversal.stream,
+        reversal.epoch,
+        reversal.partition,
+        reversal.from_offset,
+        reversal.to_offset,
+        count,
+        -count,
+        0,
+        gaps_to_json(()),
+        0,
+        reversal.contract_version,
         writer,
         now,
     )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import replace
 
+from mesh_defs.model.corrections import PartitionReversal
 from mesh_defs.model.errors import FencedError
 from mesh_defs.model.records import Commit, PartitionAdvance, PartitionRemoval, PartitionStart
 from mesh_defs.store.offsets import PartitionOffsets, StoreOffsets, StreamOffsets
@@ -16,29 +18,71 @@ def compare_and_set(domain: str, stored: StoreOffsets, commit: Commit, now: dt.d
     Raises:
         FencedError: With both numbers of every partition that is not where the commit began.
     """
-    fences: list[str] = []
     streams = dict(stored.streams)
-    for start in commit.starts:
-        fence = _start_fence(streams.get(start.stream), start)
-        if fence:
-            fences.append(fence)
-        else:
-            streams[start.stream] = _with_start(streams.get(start.stream), start)
-    changes: list[PartitionRemoval | PartitionAdvance] = [*commit.removals, *commit.advances]
-    for change in changes:
-        stream = streams.get(change.stream)
-        fence = _fence(stream, change)
-        if fence or stream is None:
-            fences.append(fence)
-        else:
-            moved = _moved(stream.partitions[change.partition], change, now)
-            streams[change.stream] = stream.with_partition(change.partition, moved)
+    fences = [
+        *_start(streams, commit),
+        *_move(streams, commit, now),
+        *_reverse(streams, commit),
+        *_acknowledge(streams, commit, now),
+    ]
     if fences:
         raise FencedError(
             cannot=f"commit to {domain}",
             why="another writer was there: " + "; ".join(fences),
             do="drop this batch and begin again at the stored offsets; nothing of it was stored",
         )
+    _note(stored, streams, commit)
+    return stored.with_streams(streams)
+
+
+def _start(streams: dict[str, StreamOffsets], commit: Commit) -> Iterator[str]:
+    """Begin partitions; yield what forbids it."""
+    for start in commit.starts:
+        fence = _start_fence(streams.get(start.stream), start)
+        if fence:
+            yield fence
+        else:
+            streams[start.stream] = _with_start(streams.get(start.stream), start)
+
+
+def _move(streams: dict[str, StreamOffsets], commit: Commit, now: dt.datetime) -> Iterator[str]:
+    """Empty and advance partitions; yield what forbids it."""
+    changes: list[PartitionRemoval | PartitionAdvance] = [*commit.removals, *commit.advances]
+    for change in changes:
+        stream = streams.get(change.stream)
+        fence = _fence(stream, change)
+        if fence or stream is None:
+            yield fence
+        else:
+            moved = _moved(stream.partitions[change.partition], change, now)
+            streams[change.stream] = stream.with_partition(change.partition, moved)
+
+
+def _reverse(streams: dict[str, StreamOffsets], commit: Commit) -> Iterator[str]:
+    """Count dead letters as rows; yield what forbids it. Earlier epochs have no totals."""
+    for reversal in commit.reversals:
+        stream = streams.get(reversal.stream)
+        fence = _reversal_fence(stream, reversal)
+        if fence or stream is None:
+            yield fence
+        elif reversal.epoch == stream.epoch:
+            moved = stream.partitions[reversal.partition].reversed(len(reversal.offsets))
+            streams[reversal.stream] = stream.with_partition(reversal.partition, moved)
+
+
+def _acknowledge(streams: dict[str, StreamOffsets], commit: Commit, now: dt.datetime) -> Iterator[str]:
+    """Keep the losses that a person took note of; yield what forbids it. Each range is acknowledged once."""
+    for said in commit.acknowledgements:
+        stream = streams.get(said.stream)
+        noted = {lost for entry in stream.acknowledged for lost in entry.ranges} if stream else set()
+        if stream is None or noted.intersection(said.ranges):
+            yield f"the loss of {said.stream} was acknowledged already, or the stream is unknown"
+        else:
+            streams[said.stream] = stream.with_acknowledgement(said, now)
+
+
+def _note(stored: StoreOffsets, streams: dict[str, StreamOffsets], commit: Commit) -> None:
+    """Take over the outcomes and the tables of the streams that moved."""
     for name, outcomes in commit.outcomes.items():
         if name in streams:
             streams[name] = streams[name].with_recent(outcomes)
@@ -47,7 +91,6 @@ def compare_and_set(domain: str, stored: StoreOffsets, commit: Commit, now: dt.d
             before = stored.tables(name) if name in stored.streams else ()
             found = tuple(dict.fromkeys((*before, *tables)))
             streams[name] = replace(streams[name], tables=() if found == (name,) else found)
-    return stored.with_streams(streams)
 
 
 def _start_fence(stream: StreamOffsets | None, start: PartitionStart) -> str:
@@ -110,4 +153,15 @@ def _removal_fence(stream: StreamOffsets | None, removal: PartitionRemoval) -> s
             f"{where} is to be emptied of {removal.removed_count} rows below {removal.to_offset}, "
             f"the store holds {known.rows - known.removed} below {known.next_offset}"
         )
+    return ""
+
+
+def _reversal_fence(stream: StreamOffsets | None, reversal: PartitionReversal) -> str:
+    where = f"{reversal.stream}[{reversal.partition}] of epoch {reversal.epoch}"
+    if stream is None:
+        return f"dead letters of {where} are to be taken back, the store has not started the stream"
+    known = stream.partitions if stream.epoch == reversal.epoch else {}
+    earlier = {p for e in stream.earlier if e.epoch == reversal.epoch for p in e.partitions}
+    if reversal.partition not in known and reversal.partition not in earlier:
+        return f"dead letters of {where} are to be taken back, the store does not hold it"
     return ""

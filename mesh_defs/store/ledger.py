@@ -22,6 +22,7 @@ class LedgerEntry:
     """What became of the offsets [from_offset, to_offset) of one partition.
 
     Attributes:
+        dead_letter_count: Below 0 for a reversal: so many dead letters of the entry over the same offsets are rows now.
         removed_count: Rows that this entry took away (erasure, retention); 0 for what an ingest pass stored.
         content_hash: The sum over the records, modulo 2**64.
     """
@@ -39,6 +40,16 @@ class LedgerEntry:
     contract_version: str
     writer: str
     committed_at: dt.datetime
+
+    @property
+    def is_reversal(self) -> bool:
+        """Whether it takes back what an earlier entry said of dead letters."""
+        return self.dead_letter_count < 0
+
+    @property
+    def is_correction(self) -> bool:
+        """Whether it corrects the account of offsets that an earlier entry accounted for."""
+        return self.is_reversal or self.removed_count > 0
 
     @property
     def in_gaps(self) -> int:

@@ -8,6 +8,7 @@ The row's text is JSON::
         "partitions": {"0": {"start": 0, "next": 120, "leader_epoch": 3, "rows": 118, "dead_letters": 1,
                              "skipped": 1, "lost": 0, "removed": 0, "hash": 123, "at": 1700000000000000}},
         "recent": "1a0f",
+        "acknowledged": [{"at": "...", "by": "...", "reason": "...", "ranges": [[epoch, partition, from, to]]}],
         "earlier": [{"epoch": ..., "cluster_id": ..., "topic_id": ..., "partitions": {"0": [start, next]}}]}},
      "refreshed": {"delay_by_hour": {"at": ..., "message": "...", "info": {...}, "batch": "..."}}}
 
@@ -23,7 +24,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from mesh_defs.model.corrections import LossAcknowledgement
 from mesh_defs.model.records import PartitionAdvance, PartitionRemoval, PartitionStart, TopicIdentity
+from mesh_defs.store.acknowledged import Acknowledged, acknowledged_from_json, acknowledged_to_json
 
 LAYOUT = 1
 """The layout that this mesh writes. It changes when an older mesh could misread the store."""
@@ -78,6 +81,10 @@ class PartitionOffsets:
             last_commit_at=at,
         )
 
+    def reversed(self, count: int) -> PartitionOffsets:
+        """Return the partition after so many of its dead letters became rows."""
+        return replace(self, rows=self.rows + count, dead_letters=self.dead_letters - count)
+
     def cleared(self, removal: PartitionRemoval) -> PartitionOffsets:
         """Return the partition after all its rows were taken away."""
         return replace(self, removed=self.removed + removal.removed_count)
@@ -100,6 +107,7 @@ class StreamOffsets:
         identity: Of the topic that the epoch was read from.
         recent: One byte a record, in reading order, 1 for a dead letter: the last 1,000 of the stream.
         earlier: The epochs before this one, oldest first.
+        acknowledged: The losses that a person took note of, oldest first.
         tables: Every table that ever took rows of the stream; empty where that is one, called as the stream.
     """
 
@@ -109,6 +117,7 @@ class StreamOffsets:
     recent: bytes = b""
     earlier: tuple[EarlierEpoch, ...] = ()
     tables: tuple[str, ...] = ()
+    acknowledged: tuple[Acknowledged, ...] = ()
 
     def begun(self, start: PartitionStart) -> StreamOffsets:
         """Return the stream with a new partition; a later epoch puts the present one among the earlier."""
@@ -126,6 +135,7 @@ class StreamOffsets:
             recent=self.recent,
             earlier=(*self.earlier, closed),
             tables=self.tables,
+            acknowledged=self.acknowledged,
         )
         return fresh.begun(start)
 
@@ -136,6 +146,21 @@ class StreamOffsets:
     def with_recent(self, outcomes: bytes) -> StreamOffsets:
         """Return the stream with its window moved over `outcomes`."""
         return replace(self, recent=(self.recent + outcomes)[-RECENT_LIMIT:])
+
+    def unacknowledged(self, partition: int) -> int:
+        """Return how many offsets of a partition are lost, in the present epoch, of which nobody took note."""
+        noted = sum(
+            lost.to_offset - lost.from_offset
+            for entry in self.acknowledged
+            for lost in entry.ranges
+            if (lost.epoch, lost.partition) == (self.epoch, partition)
+        )
+        return self.partitions[partition].lost - noted
+
+    def with_acknowledgement(self, said: LossAcknowledgement, at: dt.datetime) -> StreamOffsets:
+        """Return the stream with a loss acknowledged."""
+        entry = Acknowledged(at=at, by=said.by, reason=said.reason, ranges=said.ranges)
+        return replace(self, acknowledged=(*self.acknowledged, entry))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +267,7 @@ def _stream_to_json(stream: StreamOffsets) -> dict[str, Any]:
         "partitions": {str(p): _partition_to_json(o) for p, o in sorted(stream.partitions.items())},
         "recent": _bits_to_text(stream.recent),
         "tables": list(stream.tables),
+        "acknowledged": acknowledged_to_json(stream.acknowledged),
         "earlier": [
             {
                 "epoch": e.epoch,
@@ -261,6 +287,7 @@ def _stream_from_json(document: dict[str, Any]) -> StreamOffsets:
         partitions={int(p): _partition_from_json(o) for p, o in document["partitions"].items()},
         recent=_bits_from_text(document["recent"]),
         tables=tuple(document.get("tables", ())),
+        acknowledged=acknowledged_from_json(document.get("acknowledged", ())),
         earlier=tuple(
             EarlierEpoch(
                 epoch=e["epoch"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Protocol
 
 import duckdb
 
-from mesh_defs.store.engine import metadata
+from mesh_defs.store.engine import Attached, metadata
 from mesh_defs.store.errors import translated
 from mesh_defs.store.lane import Lane
 from mesh_defs.store.staging import sync
@@ -80,33 +80,57 @@ def transaction(store: Lane, purpose: str) -> Iterator[duckdb.DuckDBPyConnection
 def call_writing(store: Housekeeping, table: str, purpose: str, call: str) -> tuple[tuple[int, ...], int]:
     """Run a CALL that makes DuckLake write files of a table; return its numbers summed, and the bytes written.
 
-    DuckLake does not fsync, and deletes its new files when COMMIT reports an error although it may have landed. So
-    they are fsynced first, and kept under a second name until the outcome is known.
-
     Raises:
         StoreLockedError: The lane was not to be had.
         StoreError: The catalog or the disk refused.
     """
-    folder = store.data_folder / "main" / table
-    before = set(folder.glob(_WRITTEN_BY_DUCKLAKE))
-    kept: dict[Path, Path] = {}
-    try:
-        with transaction(store, purpose) as con:
-            rows = con.execute(call).fetchall()
-            for path in set(folder.glob(_WRITTEN_BY_DUCKLAKE)) - before:
-                sync(path)
-                kept[path] = path.with_name(path.name + _KEPT)
-                os.link(path, kept[path])
-            if kept:
-                sync(folder)
-        size = sum(path.stat().st_size for path in kept)
-    finally:
-        _settle(store, kept)
+    with (
+        kept_files(store, store.data_folder, [table]) as keep,
+        transaction(store, purpose) as con,
+    ):
+        rows = con.execute(call).fetchall()
+        size = keep()
     numbers = tuple(sum(row[i] for row in rows) for i in range(2, len(rows[0]))) if rows else ()
     return numbers, size
 
 
-def _settle(store: Housekeeping, kept: dict[Path, Path]) -> None:
+@contextmanager
+def kept_files(store: Attached, data_folder: Path, tables: Collection[str]) -> Iterator[Callable[[], int]]:
+    """Guard the files that DuckLake itself writes of some tables until the outcome of a transaction is known.
+
+    DuckLake does not fsync, and deletes its new files when COMMIT reports an error although it may have landed. So
+    they are fsynced first, and kept under a second name.
+
+    Yields:
+        To be called just before COMMIT; returns the bytes of the files that are new since the last call.
+
+    Raises:
+        StoreError: The catalog cannot be read afterwards.
+    """
+    folders = [data_folder / "main" / table for table in tables]
+    before = {path for folder in folders for path in folder.glob(_WRITTEN_BY_DUCKLAKE)}
+    kept: dict[Path, Path] = {}
+
+    def keep() -> int:
+        size = 0
+        for folder in folders:
+            fresh = set(folder.glob(_WRITTEN_BY_DUCKLAKE)) - before - kept.keys()
+            for path in fresh:
+                sync(path)
+                kept[path] = path.with_name(path.name + _KEPT)
+                os.link(path, kept[path])
+                size += path.stat().st_size
+            if fresh:
+                sync(folder)
+        return size
+
+    try:
+        yield keep
+    finally:
+        _settle(store, kept)
+
+
+def _settle(store: Attached, kept: dict[Path, Path]) -> None:
     """Drop the second names; give a file back that DuckLake deleted although the catalog names it."""
     lost = [path for path in kept if not path.exists()]
     named: set[str] = set()

@@ -82,7 +82,8 @@ class Loader:
                 self._domains[name] = (now, Project.open(self._project.root).domain(name))
             except (ConfigError, ContractError):
                 self._domains[name] = (now, None)
-        return self._domains[name][1]
+        found = self._domains[name][1]
+        return None if found is None else found.live
 
     def _is_mine(self, name: str) -> bool:
         if name not in self._leases:

@@ -75,12 +75,12 @@ class Resident:
         self._project = project
         self._domain = domain
         self._folder = project.data_folder(domain.name)
-        self._contracts = {contract.name: contract for contract in domain.streams}
+        self._contracts = {contract.name: contract for contract in domain.live.streams}
         self._stop = stop
         self._say = say
         self._memory_limit = memory_limit
         self._holds = Holds()
-        self._pace = Pace(domain.streams)
+        self._pace = Pace(domain.live.streams)
         self._reporting = Reporting(reporter)
         self._files = signature(project, domain.name)
         self._failures: tuple[Failure, ...] | None = None
@@ -156,6 +156,7 @@ class Resident:
         if nudges(self._folder) != self._nudges:
             self._nudges = nudges(self._folder)
             self._holds.release(now)
+            self._reporting.forget()
             work.forget()
         ready = [c for name, c in self._contracts.items() if not self._holds.is_held(name, now)]
         held = {c.name: self._holds.partitions(c.name, now) for c in ready}

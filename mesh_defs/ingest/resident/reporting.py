@@ -39,16 +39,21 @@ class Reporting:
     def note(self, report: StreamReport, now: float) -> None:
         """Take what one tick did to a stream; its `troubles` are all that is stopped now.
 
-        A status that flips is told at once. What only moved waits its turn.
+        A status that flips is told at once, and so is a loss. What only moved waits its turn.
         """
         status = frozenset(trouble.partition for trouble in report.troubles)
-        flipped = self._status.get(report.stream) != status
+        lost = any(gap.kind == "lost" for part in report.partitions for gap in part.gaps)
+        flipped = lost or self._status.get(report.stream) != status
         self._status[report.stream] = status
         if flipped or report.snapshot is not None:
             known = self._pending.get(report.stream)
             self._pending[report.stream] = report if known is None else known.plus(report)
         if flipped:
             self._tell(report.stream, now)
+
+    def forget(self) -> None:
+        """Tell every status anew when it is next noted: a person has decided something."""
+        self._status.clear()
 
     def flush(self, now: float, *, everything: bool = False) -> None:
         """Tell what has waited long enough, or everything."""

@@ -60,7 +60,7 @@ def _ingest(root: Path, name: str, memory_limit: int, pipe: Connection, parent: 
     except (ConfigError, ContractError) as error:
         tell(str(error))
         return _await_change(project, name, before, stop)
-    if not domain.streams:
+    if not domain.live.streams:
         return _await_change(project, name, before, stop)
     resident = Resident(
         project, domain, reporter=PipeReporter(pipe), stop=stop, say=tell, memory_limit=memory_limit

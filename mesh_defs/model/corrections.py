@@ -1,0 +1,52 @@
+"""What corrects the account of offsets that were committed before: each is a ledger entry of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionReversal:
+    """One ledger entry: dead letters of an earlier entry are rows now, at their own offsets.
+
+    It stands over the same offsets as the entry that it corrects, with as many rows more as dead letters less, so that
+    the two together say what is stored. The content hash stays: the records are the same.
+
+    Attributes:
+        from_offset: Of the entry that it corrects.
+        to_offset: Likewise.
+        offsets: Of the dead letters that are taken back, ascending.
+    """
+
+    stream: str
+    epoch: int
+    partition: int
+    from_offset: int
+    to_offset: int
+    offsets: tuple[int, ...]
+    contract_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostRange:
+    """Offsets of one partition that retention removed from the topic before they were read."""
+
+    epoch: int
+    partition: int
+    from_offset: int
+    to_offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossAcknowledgement:
+    """A person took note that offsets of a stream are lost, and said why that is so or may be.
+
+    Attributes:
+        by: Who.
+        ranges: All that they acknowledge.
+    """
+
+    stream: str
+    by: str
+    reason: str
+    ranges: tuple[LostRange, ...]

@@ -1,0 +1,51 @@
+"""Dead letters that are rows now leave their table, in the transaction that brings the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+import pyarrow as pa
+
+from mesh_defs.model.corrections import PartitionReversal
+from mesh_defs.model.errors import FencedError
+from mesh_defs.store.layout import DEAD_LETTERS_TABLE
+from mesh_defs.store.schema import table_name
+
+_TAKEN_BACK = "mesh_taken_back"
+
+
+def take_back(con: duckdb.DuckDBPyConnection, domain: str, reversals: Sequence[PartitionReversal]) -> None:
+    """Delete the dead letters that reversals name, inside the open transaction.
+
+    That each of them was still there is the fence: whoever takes one back first has it.
+
+    Raises:
+        FencedError: One of them is there no more.
+        duckdb.Error: The catalog refused.
+    """
+    if not reversals:
+        return
+    places = [(r.stream, r.epoch, r.partition, offset) for r in reversals for offset in r.offsets]
+    streams, epochs, partitions, offsets = zip(*places, strict=True)
+    columns = {
+        "stream": pa.array(streams, pa.string()),
+        "_epoch": pa.array(epochs, pa.int32()),
+        "_partition": pa.array(partitions, pa.int32()),
+        "_offset": pa.array(offsets, pa.int64()),
+    }
+    con.register(_TAKEN_BACK, pa.table(columns))
+    try:
+        found = con.execute(
+            f"DELETE FROM {table_name(domain, DEAD_LETTERS_TABLE)} "
+            f"WHERE (stream, _epoch, _partition, _offset) IN (FROM {_TAKEN_BACK})"
+        ).fetchone()
+    finally:
+        con.unregister(_TAKEN_BACK)
+    count = found[0] if found else 0
+    if count != len(places):
+        raise FencedError(
+            cannot=f"take back {len(places)} dead letters of {domain}",
+            why=f"only {count} of them are there: another writer was faster",
+            do="run the same command again; nothing of this attempt was stored",
+        )
