@@ -80,7 +80,9 @@ def run_pass(
                 return make(contracts)
         streams_ = [c for c in contracts if isinstance(c, StreamContract)]
         inputs = [c for c in contracts if isinstance(c, RestContract)]
-        seen = observe(project, domain, streams_, resident, on_progress)
+        seen: PassReport | None = PassReport(domain=domain.name)
+        if streams_:
+            seen = observe(project, domain, streams_, resident, on_progress)
         if seen is not None:
             return replace(seen, streams=seen.streams + make(inputs).streams) if inputs else seen
 

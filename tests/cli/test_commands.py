@@ -54,7 +54,8 @@ def test_the_way_of_an_event_by_commands(shop: tuple[MeshFolder, str]) -> None:
     assert first == {"from_offset": 0, "to_offset": 3, "row_count": 2, "dead_letter_count": 1, "gaps": []}
     after = mesh.cli_json("status")
     assert set(after[0]) == {
-        "domain", "stream", "partition", "epoch", "next_offset", "end_offset", "lag", "last_commit_at",
+        "domain", "stream", "partition", "epoch", "next_offset", "end_offset", "lag", "rows",
+            "last_commit_at",
         "state", "error", "holder",
     }  # fmt: skip
     assert [(s["next_offset"], s["lag"], s["state"], s["error"]) for s in after] == [

@@ -36,6 +36,8 @@ def test_a_dead_letter_keeps_the_record_byte_for_byte() -> None:
         "_headers": [{"name": "x", "value": None}, {"name": "x", "value": b"\xff"}],
         "contract_version": "1.0.0",
         "_ingested_at": dt.datetime.fromtimestamp(INGESTED_AT / 1_000_000, dt.UTC),
+        "_file": None,
+        "_line": None,
     }
     assert (second["_offset"], second["_key"], second["_value"], second["_headers"]) == (
         FIRST_OFFSET + 2,

@@ -91,6 +91,8 @@ def look_at(contract: RestContract, root: Path, name: str) -> SourceFile:
         ) from None
     except OSError as error:
         raise unreadable(contract, name, error.strerror or type(error).__name__) from error
+    if any(0xD800 <= ord(sign) <= 0xDFFF for sign in name):  # noqa: PLR2004 - what Python makes of other bytes
+        raise unreadable(contract, ascii(name), "its name is no UTF-8")
     if not stat.S_ISREG(found.st_mode):
         raise unreadable(contract, name, "it is no file; a pattern as DIR/*.csv names the files of a folder")
     return SourceFile(
