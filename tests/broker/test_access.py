@@ -45,6 +45,7 @@ def drain(reader: BoundedReader) -> None:
         reader.read()
 
 
+@pytest.mark.fault(42)
 def test_a_right_that_is_revoked_is_an_error_and_no_empty_success(own_kafka: Callable[..., Any]) -> None:
     """Neither questions nor a read under way mistake a refusal for nothing new."""
     kafka = own_kafka(AUTHORIZED)

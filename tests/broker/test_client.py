@@ -100,6 +100,7 @@ def test_offsets_at_an_instant(kafka: Any, broker: Broker) -> None:
     assert at(60) == {0: 5, 1: 0}
 
 
+@pytest.mark.fault(41)
 def test_a_broker_that_is_down_fails_in_time() -> None:
     """Nobody listens: every question ends with the reason instead of waiting on."""
     with Broker({"bootstrap.servers": f"127.0.0.1:{free_port()}"}, timeout=1) as broker:

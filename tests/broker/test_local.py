@@ -132,6 +132,7 @@ def test_kill_9_of_the_broker_loses_nothing(own_kafka: Callable[..., Any], drain
     assert batch.values == [b"%d" % i for i in range(1_000)] + [b"t1", b"t2"]
 
 
+@pytest.mark.fault(41)
 def test_a_read_goes_on_over_a_restart(own_kafka: Callable[..., Any]) -> None:
     """A broker that dies in the middle of a read and comes back within the bound costs nothing."""
     kafka = own_kafka()

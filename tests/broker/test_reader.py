@@ -34,6 +34,7 @@ def offsets_of(batches: list[RawBatch], partition: int = 0) -> list[int]:
     return [offset for b in batches if b.partition == partition for offset in b.offsets]
 
 
+@pytest.mark.fault(25, 26)
 def test_records_come_byte_for_byte(kafka: Any, broker: Broker, drain: Any) -> None:
     """Null and empty stay distinct, keys may be any bytes, headers keep order, duplicates and nulls."""
     topic = kafka.topic()
@@ -105,6 +106,7 @@ def test_positions_follow_what_was_handed_out(kafka: Any, broker: Broker) -> Non
     assert offsets_of(first) + offsets_of(rest) == list(range(100))
 
 
+@pytest.mark.fault(16)
 def test_a_commit_marker_at_the_end_is_passed(kafka: Any, broker: Broker, drain: Any) -> None:
     """A partition that ends in a control record is read to its end, which no record has."""
     topic = kafka.topic()
@@ -113,6 +115,7 @@ def test_a_commit_marker_at_the_end_is_passed(kafka: Any, broker: Broker, drain:
     assert values_of(drain(broker, topic)) == [b"1", b"2"]
 
 
+@pytest.mark.fault(16, 17)
 def test_aborted_records_at_the_end_are_passed(kafka: Any, broker: Broker, drain: Any) -> None:
     """What was aborted is never handed out, and does not keep the reader waiting."""
     topic = kafka.topic()
@@ -122,6 +125,7 @@ def test_aborted_records_at_the_end_are_passed(kafka: Any, broker: Broker, drain
     assert values_of(drain(broker, topic)) == [b"kept"]
 
 
+@pytest.mark.fault(17)
 def test_nothing_but_aborted_records(kafka: Any, broker: Broker, drain: Any) -> None:
     """A range without one committed record ends, empty."""
     topic = kafka.topic()
@@ -130,6 +134,7 @@ def test_nothing_but_aborted_records(kafka: Any, broker: Broker, drain: Any) -> 
     assert drain(broker, topic) == []
 
 
+@pytest.mark.fault(18)
 def test_an_open_transaction_holds_only_its_own_partition(kafka: Any, broker: Broker, drain: Any) -> None:
     """The partition is read up to its last stable offset, the others to their ends."""
     topic = kafka.topic(partitions=2)
@@ -142,6 +147,7 @@ def test_an_open_transaction_holds_only_its_own_partition(kafka: Any, broker: Br
     assert values_of(batches, 1) == [b"other"] * 3
 
 
+@pytest.mark.fault(14)
 def test_compaction_holes_are_passed(kafka: Any, broker: Broker, drain: Any) -> None:
     """A compacted log has holes everywhere; what is left is read, and its end is found."""
     topic = kafka.topic(
@@ -167,6 +173,7 @@ def test_compaction_holes_are_passed(kafka: Any, broker: Broker, drain: Any) -> 
     assert drain(broker, topic, {0: (0, 57)}) == []
 
 
+@pytest.mark.fault(13)
 def test_retention_that_passed_the_position_is_a_loss(kafka: Any, broker: Broker) -> None:
     """Records that went before they were read are an error with both numbers, never a silent jump."""
     topic = kafka.topic()
@@ -190,6 +197,7 @@ def test_an_end_that_moved_back_is_a_regression(kafka: Any, broker: Broker) -> N
         reader.read()
 
 
+@pytest.mark.fault(41)
 def test_a_range_beyond_the_end_fails_in_time(kafka: Any) -> None:
     """An end that the broker does not reach is an error after the bound, not an empty success."""
     topic = kafka.topic()
@@ -226,6 +234,7 @@ def test_a_stopped_partition_is_left_alone(kafka: Any, broker: Broker) -> None:
     assert offsets_of(batches, 1) == list(range(10))
 
 
+@pytest.mark.fault(32)
 def test_records_larger_than_every_fetch_setting(kafka: Any, broker: Broker, drain: Any) -> None:
     """A record above the fetch limits comes whole, and those around it too."""
     large = 24 * 1024 * 1024
@@ -262,6 +271,7 @@ steps = st.lists(
 )
 
 
+@pytest.mark.fault(16, 17)
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps, max_records=st.integers(min_value=1, max_value=6))
 def test_whatever_was_produced_is_read_once(

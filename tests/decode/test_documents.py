@@ -11,6 +11,7 @@ from tests.decode.builders import batch, column, decoded, letter, rows, stream
 _CONTRACT = stream(column("class", Kind.BIGINT, required=True), column("f0", Kind.STRING))
 
 
+@pytest.mark.fault(20)
 @pytest.mark.parametrize(
     ("value", "stage", "rule"),
     [

@@ -56,6 +56,7 @@ def test_keys_and_headers_are_stored_byte_for_byte() -> None:
     assert [[(h["name"], h["value"]) for h in row["_headers"] or []] for row in found] == [[], headers[1], []]
 
 
+@pytest.mark.fault(26)
 def test_a_thousand_headers() -> None:
     """There is no limit to how many headers a record carries."""
     headers = [(str(i), str(i).encode()) for i in range(1_000)]
@@ -63,6 +64,7 @@ def test_a_thousand_headers() -> None:
     assert [(h["name"], h["value"]) for h in row["_headers"]] == headers
 
 
+@pytest.mark.fault(24)
 def test_a_null_value_is_a_tombstone() -> None:
     """Its typed columns are null, `required` or not; identity and time are the record's own."""
     contract = stream(_ID, column("at", Kind.TIMESTAMP, required=True), event_id="id", event_time="at")
@@ -127,6 +129,7 @@ def test_event_id_of_a_column(kind: Kind, text: str, expected: str) -> None:
     assert row["_event_id"] == expected
 
 
+@pytest.mark.fault(34)
 @pytest.mark.parametrize("timestamp", [0, -2, 9_223_372_036_854, 253_402_300_799_999, -62_135_596_800_000])
 def test_far_timestamps(timestamp: int) -> None:
     """Zero, before 1970, the year 2262 and the ends of the range are stored as they are."""
@@ -141,6 +144,7 @@ def test_no_timestamp() -> None:
     assert [row["_event_time"] for row in found] == [None, _at(0)]
 
 
+@pytest.mark.fault(34)
 @pytest.mark.parametrize("timestamp", [1_700_000_000_000_000, (1 << 63) - 1, -(1 << 63)])
 def test_an_impossible_timestamp_is_a_dead_letter(timestamp: int) -> None:
     """A producer that counts in microseconds is told; the message keeps the number."""

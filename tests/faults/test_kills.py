@@ -85,6 +85,7 @@ def shop(tmp_path: Path, kafka: KafkaServer) -> Iterator[Shop]:
     made.whole()
 
 
+@pytest.mark.fault(1, 2)
 @pytest.mark.parametrize("step", STEPS)
 def test_sigkill_before_each_step_of_the_commit(shop: Shop, step: int) -> None:
     """Five times each, before another commit of the pass each time."""
@@ -95,6 +96,7 @@ def test_sigkill_before_each_step_of_the_commit(shop: Shop, step: int) -> None:
         shop.never_backwards()
 
 
+@pytest.mark.fault(2, 3)
 def test_sigkill_at_random_instants(shop: Shop) -> None:
     """Wherever it strikes: in the start, in a read, in a write, in the commit, after the end."""
     chance = random.Random(7)
@@ -107,6 +109,7 @@ def test_sigkill_at_random_instants(shop: Shop) -> None:
         shop.never_backwards()
 
 
+@pytest.mark.fault(41)
 def test_sigkill_of_the_broker(tmp_path: Path, own_kafka: Callable[..., KafkaServer]) -> None:
     """The pass fails within bounds, and goes on when the broker is back; acknowledged records are all there."""
     kafka = own_kafka()
@@ -122,6 +125,7 @@ def test_sigkill_of_the_broker(tmp_path: Path, own_kafka: Callable[..., KafkaSer
     shop.whole()
 
 
+@pytest.mark.fault(6)
 def test_two_passes_at_once(shop: Shop) -> None:
     """They take turns; neither fails, nothing is doubled."""
     shop.produce(500)
@@ -129,6 +133,7 @@ def test_two_passes_at_once(shop: Shop) -> None:
     assert [p.wait(timeout=120) for p in processes] == [0, 0, 0]
 
 
+@pytest.mark.fault(5)
 def test_a_stopped_pass_is_passed_over_and_fenced_when_it_comes_back(shop: Shop) -> None:
     """SIGSTOP before the commit takes its lock, a successor commits, SIGCONT: the zombie's batch is dropped."""
     shop.produce(200)

@@ -77,6 +77,7 @@ def die_at(folder: Path, step: int, after: int) -> None:
         kit.append(store, 15, on_step=lambda n: kit.die() if n == step else None)
 
 
+@pytest.mark.fault(1, 2)
 @pytest.mark.parametrize("step", STEPS)
 def test_sigkill_at_each_step_of_the_commit(folder: Path, step: int) -> None:
     """Row 1: killed before a step, again and again, nothing is lost, doubled or torn; files are at most orphans."""
@@ -131,12 +132,14 @@ def run_commits(folder: Path, pipe: Connection, house: bool) -> None:  # noqa: F
     commit_on(folder, pipe, house=house)
 
 
+@pytest.mark.fault(3, 40)
 @pytest.mark.parametrize("house", [False, True], ids=["commits", "commits and maintenance"])
 def test_sigkill_at_random_instants(folder: Path, *, house: bool) -> None:
     """Rows 3 and 40: whatever instant the kill hits, what was told is stored, and no reader sees half of it."""
     kill_at_random(folder, 3, house=house)
 
 
+@pytest.mark.fault(3, 40)
 @pytest.mark.slow
 @pytest.mark.parametrize("house", [False, True], ids=["commits", "commits and maintenance"])
 def test_sigkill_at_many_random_instants(folder: Path, *, house: bool) -> None:
@@ -186,6 +189,7 @@ def race(folder: Path, barrier: threading.Barrier, pipe: Connection, partition: 
     pipe.send(fenced)
 
 
+@pytest.mark.fault(6)
 @pytest.mark.parametrize("partitions", [(0, 0), (0, 1)], ids=["same partition", "different partitions"])
 def test_two_workers_at_once(store: DomainStore, partitions: tuple[int, int]) -> None:
     """Row 6: on one partition one wins and the other is fenced, never both; on different ones none is fenced."""
@@ -222,6 +226,7 @@ def be_a_zombie(folder: Path, pipe: Connection) -> None:
             pipe.send(str(error))
 
 
+@pytest.mark.fault(5)
 def test_a_zombie_is_fenced_when_it_wakes(store: DomainStore) -> None:
     """Row 5: stopped with its batch in hand, succeeded meanwhile, a worker's commit is refused and changes nothing."""
     ours, theirs = kit.processes().Pipe()
@@ -248,6 +253,7 @@ def stop_in_the_lane(folder: Path, pipe: Connection) -> None:
         kit.append(store, 15, on_step=stop)
 
 
+@pytest.mark.fault(5)
 def test_a_writer_stopped_in_the_lane_is_named(folder: Path) -> None:
     """Row 5: others wait, then say who holds the lane; readers go on; woken, the writer completes its commit."""
     ours, theirs = kit.processes().Pipe()
@@ -316,6 +322,7 @@ def fill_while_committing(store: DomainStore, pipe: Connection, size: int) -> No
     pipe.send(next_offset(store))
 
 
+@pytest.mark.fault(37)
 @pytest.mark.parametrize(
     ("scenario", "text", "answers"),
     [
@@ -336,6 +343,7 @@ def test_disk_full(
     assert check(folder, at_least=20) == 20
 
 
+@pytest.mark.fault(23)
 def test_dead_letters_that_cannot_be_written_keep_the_rows_back(store: DomainStore) -> None:
     """Row 23: rows and dead letters are one commit; a torn file of dead letters stores nothing of the batch."""
     advance, files = kit.span(store, 0, 20)
@@ -349,6 +357,7 @@ def test_dead_letters_that_cannot_be_written_keep_the_rows_back(store: DomainSto
     assert verify_store(store, deep=True) == ()
 
 
+@pytest.mark.fault(36)
 def test_a_clock_that_steps_back_orders_nothing(store: DomainStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Row 36: commits made under an earlier wall clock follow by offset, and maintenance keeps them."""
     kit.append(store, 20)

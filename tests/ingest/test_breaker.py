@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +11,7 @@ from mesh_defs.ingest.breaker import JUDGED_FROM, WINDOW, crosses
 BITS = st.lists(st.sampled_from([0, 1]), max_size=1_500).map(bytes)
 
 
+@pytest.mark.fault(22)
 @given(BITS, BITS, st.floats(min_value=0, max_value=1))
 def test_equals_the_definition(recent: bytes, outcomes: bytes, limit: float) -> None:
     """At each new record: the share over the last 1,000, from the hundredth record on."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import fastavro
+import pytest
 
 from mesh_defs.consistency import verify_domain
 from mesh_defs.contract.quality import quality_rules
@@ -42,6 +43,7 @@ def _life(number: int) -> list[dict[str, Any]]:
     return [created, updated, deleted, {"key": deleted["key"], "value": None}]
 
 
+@pytest.mark.fault(47)
 def test_changes_land_as_events(tmp_path: Path, kafka: KafkaServer) -> None:
     """In chunks of any size; what is no change is a dead letter, and every record is accounted for."""
     mesh = MeshFolder(tmp_path / "mesh", kafka.bootstrap)

@@ -52,6 +52,7 @@ def states(mesh: MeshFolder) -> dict[int | None, str]:
     return {line.partition: line.state for line in status.status(project, project.domain("shop"))}
 
 
+@pytest.mark.fault(12)
 def test_a_stopped_partition_goes_on_when_its_loss_is_acknowledged(
     mesh: MeshFolder, kafka: KafkaServer
 ) -> None:
@@ -77,6 +78,7 @@ def test_a_stopped_partition_goes_on_when_its_loss_is_acknowledged(
     assert ("acknowledge loss of orders: disk was full",) in messages
 
 
+@pytest.mark.fault(12)
 def test_a_recorded_loss_is_red_until_it_is_acknowledged(mesh: MeshFolder, kafka: KafkaServer) -> None:
     """`onLoss: record` goes on at once, the ledger holds, and the status stays `lost` over later passes."""
     topic = lose(mesh, kafka, onLoss="record")

@@ -82,6 +82,7 @@ def test_chunks_of_any_size_give_the_same_table(mesh: MeshFolder, kafka: KafkaSe
     holds(mesh)
 
 
+@pytest.mark.fault(20, 28)
 def test_a_bad_record_is_a_dead_letter_and_the_rest_goes_on(mesh: MeshFolder, kafka: KafkaServer) -> None:
     """Stage, rule, path, coordinates and the raw bytes are kept."""
     topic = kafka.topic()
@@ -101,6 +102,7 @@ def test_a_bad_record_is_a_dead_letter_and_the_rest_goes_on(mesh: MeshFolder, ka
     holds(mesh)
 
 
+@pytest.mark.fault(24, 25, 26)
 def test_keys_headers_and_tombstones_are_kept_as_they_are(mesh: MeshFolder, kafka: KafkaServer) -> None:
     """Null and empty keys are distinct; header names may repeat, values may be binary or null."""
     topic = kafka.topic()
@@ -123,6 +125,7 @@ def test_keys_headers_and_tombstones_are_kept_as_they_are(mesh: MeshFolder, kafk
     holds(mesh)
 
 
+@pytest.mark.fault(16, 17)
 def test_transaction_markers_and_aborted_records_are_recorded_gaps(
     mesh: MeshFolder, kafka: KafkaServer
 ) -> None:
@@ -139,6 +142,7 @@ def test_transaction_markers_and_aborted_records_are_recorded_gaps(
     holds(mesh)
 
 
+@pytest.mark.fault(18)
 def test_an_open_transaction_ends_the_pass_at_the_last_stable_offset(
     mesh: MeshFolder, kafka: KafkaServer
 ) -> None:
@@ -175,6 +179,7 @@ def test_one_streams_failure_does_not_stop_the_others(mesh: MeshFolder, kafka: K
     assert states == {"gone": "stopped", "orders": "current"}
 
 
+@pytest.mark.fault(10)
 def test_a_recreated_topic_stops_its_stream(mesh: MeshFolder, kafka: KafkaServer) -> None:
     """Also where it has grown beyond the stored offset: the topic id differs."""
     topic = kafka.topic()
@@ -189,6 +194,7 @@ def test_a_recreated_topic_stops_its_stream(mesh: MeshFolder, kafka: KafkaServer
     assert mesh.rows("SELECT count(*) FROM shop.orders") == [(1,)]
 
 
+@pytest.mark.fault(12)
 def test_a_lost_range_stops_the_partition_and_no_other(mesh: MeshFolder, kafka: KafkaServer) -> None:
     """`onLoss: fail`, the default; the other partition goes on."""
     topic = kafka.topic(partitions=2)
@@ -204,6 +210,7 @@ def test_a_lost_range_stops_the_partition_and_no_other(mesh: MeshFolder, kafka: 
     assert report.row_count == 1
 
 
+@pytest.mark.fault(12)
 def test_a_lost_range_is_recorded_where_the_contract_says_so(mesh: MeshFolder, kafka: KafkaServer) -> None:
     """`onLoss: record` writes the exact gap and goes on."""
     topic = kafka.topic()
@@ -219,6 +226,7 @@ def test_a_lost_range_is_recorded_where_the_contract_says_so(mesh: MeshFolder, k
     holds(mesh)
 
 
+@pytest.mark.fault(22)
 def test_too_many_dead_letters_stop_before_their_batch(mesh: MeshFolder, kafka: KafkaServer) -> None:
     """Nothing of the batch is committed, and it is read again later."""
     topic = kafka.topic()
@@ -285,6 +293,7 @@ def test_a_new_stream_begins_at_an_instant(mesh: MeshFolder, kafka: KafkaServer)
     holds(mesh)
 
 
+@pytest.mark.fault(31)
 def test_partitions_that_join_are_read_from_their_earliest(mesh: MeshFolder, kafka: KafkaServer) -> None:
     """Whatever `startFrom` says: the stream is known already."""
     topic = kafka.topic()
@@ -296,6 +305,7 @@ def test_partitions_that_join_are_read_from_their_earliest(mesh: MeshFolder, kaf
     holds(mesh)
 
 
+@pytest.mark.fault(14)
 def test_compacted_topics_have_holes_and_no_alarm(mesh: MeshFolder, kafka: KafkaServer) -> None:
     """Holes are recorded as skipped, and the end is reached."""
     topic = kafka.topic(

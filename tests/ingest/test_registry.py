@@ -48,6 +48,7 @@ def framed(number: int, order_id: int) -> bytes:
     return b"\0" + number.to_bytes(4, "big") + out.getvalue()
 
 
+@pytest.mark.fault(29)
 def test_a_registry_that_is_down_fails_the_pass(
     shop: tuple[MeshFolder, str], kafka: KafkaServer, server: RegistryServer
 ) -> None:
@@ -68,6 +69,7 @@ def test_a_registry_that_is_down_fails_the_pass(
     ]
 
 
+@pytest.mark.fault(29)
 def test_an_unknown_id_is_a_dead_letter(
     shop: tuple[MeshFolder, str], kafka: KafkaServer, server: RegistryServer
 ) -> None:
@@ -82,6 +84,7 @@ def test_an_unknown_id_is_a_dead_letter(
     ]
 
 
+@pytest.mark.fault(30)
 def test_an_id_that_means_another_schema_fails_the_pass(
     shop: tuple[MeshFolder, str], kafka: KafkaServer, server: RegistryServer
 ) -> None:

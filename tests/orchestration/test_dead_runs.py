@@ -57,6 +57,7 @@ def status(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
     return run.status
 
 
+@pytest.mark.fault(45)
 def test_a_run_whose_process_is_gone_has_failed(instance: dg.DagsterInstance, dead_pid: int) -> None:
     """It is marked, so that a sensor may ask again and a person sees what happened."""
     run_id = run_of(instance, dead_pid)

@@ -185,6 +185,7 @@ def test_nothing_is_pickled(
     assert [p for p in stored if "compute_logs" not in p.parts] == []
 
 
+@pytest.mark.fault(44)
 def test_every_run_stays_in_its_process(mesh: MeshFolder) -> None:
     """Runs are not split over processes: half the time, half the memory."""
     for domain in ("shop", "sales"):

@@ -90,6 +90,7 @@ def test_streams_of_a_new_domain_are_asked_for_together(
     assert request.asset_selection == [key("shop.orders"), key("shop.returns")]
 
 
+@pytest.mark.fault(45)
 @pytest.mark.parametrize(
     "status",
     [
@@ -123,6 +124,7 @@ def test_a_run_of_another_domain_is_no_hindrance(
     assert isinstance(asked(mesh, instance), dg.RunRequest)
 
 
+@pytest.mark.fault(45)
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED])
 def test_after_a_failure_it_asks_again_and_then_waits(
     mesh: MeshFolder,
@@ -146,6 +148,7 @@ def test_after_a_failure_it_asks_again_and_then_waits(
     assert third.tags[attempt_tag("orders")] == "2"
 
 
+@pytest.mark.fault(45)
 def test_a_run_that_did_its_work_leaves_no_news(
     mesh: MeshFolder, instance: dg.DagsterInstance, kafka: KafkaServer, orders: str
 ) -> None:

@@ -47,6 +47,7 @@ def test_steps_are_announced_in_order(store: DomainStore) -> None:
     assert steps == [1, 2, 3, 4, 5, 6, 7, 8]
 
 
+@pytest.mark.fault(7)
 def test_a_stale_batch_is_fenced_with_both_numbers(store: DomainStore) -> None:
     """A batch that begins where the store no longer is stores nothing, and says where both are."""
     stale = kit.span(store, 0, 10)
@@ -279,6 +280,7 @@ class LostReply:
         return getattr(self.real, name)
 
 
+@pytest.mark.fault(4)
 def test_a_commit_whose_reply_was_lost_is_recognised(store: DomainStore) -> None:
     """An error after COMMIT landed is success: the batch id says so, and nothing is written twice.
 
@@ -293,6 +295,7 @@ def test_a_commit_whose_reply_was_lost_is_recognised(store: DomainStore) -> None
     assert verify_store(store) == ()
 
 
+@pytest.mark.fault(4)
 def test_a_busy_catalog_is_tried_again_with_the_same_files(store: DomainStore) -> None:
     """`database is locked` means that nothing landed: the same files go in at the next try, once."""
     lost = LostReply(store.connection, landed=False, text="IO Error: database is locked")

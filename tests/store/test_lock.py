@@ -96,6 +96,7 @@ def test_a_started_program_does_not_inherit_the_lock(tmp_path: Path) -> None:
         program.communicate(b"\n")
 
 
+@pytest.mark.fault(44)
 def test_a_forked_child_does_not_keep_the_lock(tmp_path: Path) -> None:
     """A forked child that outlives its parent's release does not hold the lock, and does not release it early."""
     path = tmp_path / "lock"

@@ -109,6 +109,7 @@ def test_tiers_grow_file_by_file(store: DomainStore) -> None:
     assert not [s for s in maintain(store, policy).steps if s.table == kit.STREAM]
 
 
+@pytest.mark.fault(1)
 def test_orphans_are_swept_and_the_unaccounted_kept(store: DomainStore) -> None:
     """A file below the next offset is swept once it is old; one beyond it may be the only copy, and stays."""
     kit.append(store, 20)
@@ -171,6 +172,7 @@ class DeletingLostReply(LostReply):
             raise
 
 
+@pytest.mark.fault(4)
 def test_a_merge_whose_reply_was_lost_keeps_its_file(store: DomainStore) -> None:
     """The second name gives the file back when the catalog names it, and goes when it does not."""
     for _ in range(4):
@@ -249,6 +251,7 @@ def read_on(folder: Path, pipe: Connection) -> None:
     pipe.send((count, wrong))
 
 
+@pytest.mark.fault(40)
 def test_readers_see_whole_commits_only_during_ingest_and_maintenance(store: DomainStore) -> None:
     """Two readers in processes of their own never see part of a batch, nor an error, whatever goes on."""
     kit.append(store, 20)
@@ -272,6 +275,7 @@ def test_readers_see_whole_commits_only_during_ingest_and_maintenance(store: Dom
     assert verify_store(store, deep=True) == ()
 
 
+@pytest.mark.fault(39)
 def test_a_stale_catalog_restored_keeps_newer_files(store: DomainStore, tmp_path: Path) -> None:
     """After an old catalog is put back, files that are newer than it are kept, and can be committed again."""
     kit.append(store, 20)

@@ -84,6 +84,7 @@ def test_a_damaged_offsets_row_is_named(store: DomainStore) -> None:
         store.offsets()
 
 
+@pytest.mark.fault(39)
 def test_a_torn_catalog_is_an_error_of_the_store(store: DomainStore) -> None:
     """A catalog that is no database any more is reported at opening."""
     store.close()

@@ -47,6 +47,7 @@ def test_rows_become_full_row_groups(store: DomainStore) -> None:
         assert parquet.read().num_rows == 300_008
 
 
+@pytest.mark.fault(33)
 def test_large_records_end_a_row_group_early(store: DomainStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is bounded in bytes as well as in rows."""
     monkeypatch.setattr(staging, "ROW_GROUP_BYTES", 10_000)

@@ -107,6 +107,7 @@ def test_a_table_that_is_gone_is_named(filled: DomainStore) -> None:
     assert (found.invariant, found.message) == ("readable", "the table operations.paid does not exist")
 
 
+@pytest.mark.fault(38)
 def test_a_damaged_file_of_any_table_is_named(filled: DomainStore) -> None:
     """Whichever table it belongs to."""
     (path, *_) = (filled.data_folder / "main" / "paid").glob("*.parquet")

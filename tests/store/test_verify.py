@@ -129,6 +129,7 @@ def changed(path: Path, content: bytes) -> Iterator[None]:
     path.write_bytes(before)
 
 
+@pytest.mark.fault(38)
 def test_damaged_files_are_named(filled: DomainStore) -> None:
     """A missing, a truncated and a bit-flipped file are violations that name the file."""
     path = max(kit.files_under(filled.data_folder / "main" / kit.STREAM))

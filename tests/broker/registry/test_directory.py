@@ -158,6 +158,7 @@ def test_unknown_ids_and_subjects(tmp_path: Path) -> None:
             ask()
 
 
+@pytest.mark.fault(30)
 def test_a_changed_file_is_an_alarm(tmp_path: Path) -> None:
     """What an id means is for ever; spaces and comments mean nothing."""
     registry = opened(tmp_path)

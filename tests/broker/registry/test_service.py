@@ -104,6 +104,7 @@ def test_references_are_resolved(tmp_path: Path, server: RegistryServer) -> None
             assert [json.loads(text) for text in texts_of(found.references)] == [unit, money]
 
 
+@pytest.mark.fault(29)
 def test_an_unknown_id_is_unknown_after_retries(tmp_path: Path, server: RegistryServer) -> None:
     """A follower that lags behind is given time; then the same question is not put again at once."""
     with opened(tmp_path, server.url) as registry:
@@ -122,6 +123,7 @@ def test_an_unknown_id_is_unknown_after_retries(tmp_path: Path, server: Registry
         assert registry.by_id(number).id == number
 
 
+@pytest.mark.fault(29)
 def test_a_registry_that_is_down(tmp_path: Path) -> None:
     """No answer is no unknown id: what is missing may be had later."""
     with (
@@ -133,6 +135,7 @@ def test_a_registry_that_is_down(tmp_path: Path) -> None:
         registry.by_id(1)
 
 
+@pytest.mark.fault(29)
 @pytest.mark.parametrize(
     ("failure", "why"),
     [
@@ -245,6 +248,7 @@ def test_a_refused_registration(tmp_path: Path, server: RegistryServer) -> None:
             registry.register("orders-value", json.dumps(ORDER))
 
 
+@pytest.mark.fault(30)
 def test_an_id_that_means_another_schema_is_an_alarm(tmp_path: Path, server: RegistryServer) -> None:
     """Across processes: what an id meant is on disk; writing the schema differently is no change."""
     number = server.add("orders-value", ORDER)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -98,6 +99,7 @@ def _has_nan(array: Any) -> bool:
     return "nan" in str(array.to_pylist())
 
 
+@pytest.mark.fault(20, 21)
 @settings(_CALM, max_examples=100)
 @given(st.data())
 def test_a_damaged_payload_meets_one_verdict(data: st.DataObject) -> None:

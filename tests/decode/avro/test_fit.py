@@ -189,6 +189,7 @@ REFUSED: list[tuple[Any, Any, ColumnType, str]] = [
 ]
 
 
+@pytest.mark.fault(28)
 @pytest.mark.parametrize(("writer", "value", "type_", "rule"), REFUSED)
 def test_a_column_refuses_what_would_lose_something(
     tmp_path: Path, writer: Any, value: Any, type_: ColumnType, rule: str

@@ -46,6 +46,7 @@ def registry() -> SchemasInMemory:
     return schemas
 
 
+@pytest.mark.fault(27)
 def test_several_schemas_in_a_batch_keep_the_order_of_offsets() -> None:
     """Fields are found by name, whatever their place and type; each row tells its schema's id."""
     values = [
@@ -91,6 +92,7 @@ def test_frames_are_those_of_confluents_own_client() -> None:
     assert found.rows["_tombstone"].to_pylist() == [False] * 4 + [True]
 
 
+@pytest.mark.fault(21)
 @pytest.mark.parametrize(
     ("value", "headers", "rule"),
     [

@@ -59,6 +59,7 @@ def test_the_position_of_each_source(source: Any, position: str | None) -> None:
     assert _positions(source) == [position]
 
 
+@pytest.mark.fault(47)
 @given(st.lists(st.tuples(st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1)), min_size=1, max_size=8))
 def test_positions_of_postgresql_sort_by_commit(pairs: list[tuple[int, int]]) -> None:
     """Texts sort as the numbers do: by the last commit, then by the change."""

@@ -356,6 +356,7 @@ _WORD = "__debezium_unavailable_value"
 _WORD_BASE64 = base64.b64encode(_WORD.encode()).decode()
 
 
+@pytest.mark.fault(47)
 @pytest.mark.parametrize(
     ("declared", "value"),
     [
@@ -402,6 +403,7 @@ def test_the_word_within_a_text_is_a_text() -> None:
     assert (row["v"], row["_unknown"]) == (f"not {_WORD}", None)
 
 
+@pytest.mark.fault(27)
 def test_schemas_may_change_within_a_batch() -> None:
     """Each message is read by its own schema."""
     contract = changes_of(column("v", Kind.DECIMAL, **_MONEY))

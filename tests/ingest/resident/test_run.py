@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 
 import psutil
+import pytest
 
 from mesh_defs.ingest import read_failures
 from mesh_defs.ingest.lease import RESIDENT, files_holder, lease_holder
@@ -64,6 +65,7 @@ def test_sigterm_commits_what_was_read_and_says_who_ingested(resident: Resident)
     assert resident.count() == 60_000
 
 
+@pytest.mark.fault(2)
 def test_kill_of_a_domains_process_loses_and_doubles_nothing(resident: Resident) -> None:
     """Again and again while records come; its successor resumes from the store."""
     topic = resident.kafka.topic(partitions=2)
@@ -158,6 +160,7 @@ def test_broken_contracts_leave_those_as_they_were(resident: Resident) -> None:
     resident.until(2)
 
 
+@pytest.mark.fault(7)
 def test_a_second_one_waits_and_takes_over(resident: Resident) -> None:
     """It says in one line for whom it waits; nobody does anything twice."""
     topic = resident.kafka.topic()
@@ -176,6 +179,7 @@ def test_a_second_one_waits_and_takes_over(resident: Resident) -> None:
     resident.holds()
 
 
+@pytest.mark.fault(5, 7)
 def test_a_stopped_one_is_passed_over_and_fenced_when_it_comes_back(resident: Resident) -> None:
     """SIGSTOP: the next pass does the work; SIGCONT: the batch that it held is dropped, and it goes on."""
     topic = resident.kafka.topic()
@@ -215,6 +219,7 @@ def test_a_pass_beside_it_reports_what_it_does(resident: Resident) -> None:
     assert resident.holder() == pid
 
 
+@pytest.mark.fault(41)
 def test_it_lives_through_a_restart_of_the_broker(
     own_kafka: Callable[..., KafkaServer], resident_on: Callable[[KafkaServer], Resident]
 ) -> None:

@@ -1,0 +1,50 @@
+"""The published fault matrix is what the tests say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mesh_defs.devtools.faults import PAGE, Evidence, Fault, evidence, faults, page
+
+ROWS = 48
+
+
+def test_the_matrix_is_up_to_date() -> None:
+    """The page is as the generator would write it now, with every row once and in order."""
+    assert [fault.row for fault in faults()] == list(range(1, ROWS + 1))
+    made = page(faults(), evidence())
+    found = PAGE.read_text(encoding="utf-8")
+    assert found == made, f"{PAGE.name} has drifted: run `python -m mesh_defs.devtools.faults`"
+
+
+def test_tests_are_found_with_their_rows_and_lanes(tmp_path: Path) -> None:
+    """By their marks, whatever else decorates them; a test without a mark is no evidence."""
+    folder = tmp_path / "tests" / "store"
+    folder.mkdir(parents=True)
+    (folder / "test_it.py").write_text(
+        "import pytest\n\n\n@pytest.mark.slow\n@pytest.mark.fault(1, 3)\ndef test_one() -> None: ...\n\n\n"
+        '@pytest.mark.fault(2)\n@pytest.mark.parametrize("x", [1])\ndef test_two(x: int) -> None: ...\n\n\n'
+        "def test_three() -> None: ...\n"
+    )
+    assert evidence(tmp_path) == (
+        Evidence(file="tests/store/test_it.py", name="test_one", rows=(1, 3), slow=True),
+        Evidence(file="tests/store/test_it.py", name="test_two", rows=(2,), slow=False),
+    )
+
+
+def test_results_are_honest() -> None:
+    """A row is tested, tested in part, or not yet; one that says nothing of itself is refused."""
+    rows = (
+        Fault(row=1, hazard="a", expected="b"),
+        Fault(row=2, hazard="a", expected="b", missing="c"),
+        Fault(row=3, hazard="a", expected="b", missing="d"),
+    )
+    shown = Evidence(file="tests/test_x.py", name="test_y", rows=(1, 2), slow=False)
+    lines = page(rows, [shown]).splitlines()[-3:]
+    assert [line.rsplit(" | ", 1)[1] for line in lines] == ["tested |", "in part: c |", "not yet: d |"]
+    with pytest.raises(ValueError, match="row 1 has no test"):
+        page(rows, [])
+    with pytest.raises(ValueError, match="names a row that the matrix does not have"):
+        page(rows[:1], [shown])

@@ -1,0 +1,155 @@
+"""What the broker, its operators and its producers do to a stream: the store decides where to go on."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions
+
+from mesh_defs.broker import Broker
+from mesh_defs.consistency import verify_domain
+from mesh_defs.model.errors import IdentityChangedError
+from tests.conftest import BOUND, KafkaServer
+from tests.meshes import MeshFolder
+from tests.store import kit
+
+DAY = 86_400_000
+YEAR_2262 = 9_223_372_036_854
+GROUP = "test.shop.orders"
+
+
+def order(number: int) -> bytes:
+    """Return one good record."""
+    return json.dumps({"order_id": number}).encode()
+
+
+@pytest.fixture
+def mesh(tmp_path: Path, kafka: KafkaServer) -> MeshFolder:
+    """An empty project on the session's Kafka."""
+    return MeshFolder(tmp_path / "mesh", kafka.bootstrap)
+
+
+def holds(mesh: MeshFolder) -> None:
+    """Assert that the ledger holds, compared with the broker."""
+    project = mesh.open()
+    for result in verify_domain(project, project.domain("shop")):
+        assert result.violations == ()
+
+
+def refused(mesh: MeshFolder) -> str:
+    """Make a pass that must stop because of an identity; return what it said."""
+    (stream,) = mesh.ingest("shop").streams
+    assert isinstance(stream.error, IdentityChangedError)
+    return str(stream.error)
+
+
+def committed(kafka: KafkaServer, topic: str) -> int:
+    """Return the offset that the group has for the topic's partition."""
+    with kafka.admin() as admin:
+        asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(GROUP)])
+        found = next(iter(asked.values())).result(BOUND).topic_partitions
+    (offset,) = [p.offset for p in found if p.topic == topic]
+    return int(offset)
+
+
+@pytest.mark.fault(8)
+@pytest.mark.parametrize("moved_to", [0, 7], ids=["back", "ahead"])
+def test_a_moved_consumer_group_moves_nothing(
+    mesh: MeshFolder, kafka: KafkaServer, broker: Broker, moved_to: int
+) -> None:
+    """Neither read twice nor left out; lag tools see the truth again after the next commit."""
+    topic = kafka.topic()
+    mesh.stream("shop.orders", topic)
+    kafka.produce(topic, [order(n) for n in range(5)])
+    mesh.ingest("shop")
+    kafka.produce(topic, [order(n) for n in range(5, 8)])
+    assert broker.mirror(GROUP, topic, {0: moved_to})
+    assert mesh.ingest("shop").row_count == 3
+    assert mesh.rows("SELECT order_id FROM shop.orders ORDER BY _offset") == [(n,) for n in range(8)]
+    assert committed(kafka, topic) == 8
+    holds(mesh)
+
+
+@pytest.mark.fault(9)
+def test_a_recreated_topic_with_fewer_records_stops_its_stream(mesh: MeshFolder, kafka: KafkaServer) -> None:
+    """The pass does not wait until the new topic has grown to the old offset; it says what to do."""
+    topic = kafka.topic()
+    mesh.stream("shop.orders", topic)
+    kafka.produce(topic, [order(n) for n in range(5)])
+    mesh.ingest("shop")
+    kafka.delete_topic(topic)
+    kafka.topic(name=topic)
+    kafka.produce(topic, [order(9)])
+    said = refused(mesh)
+    assert f"the topic of {topic} was recreated" in said
+    assert "mesh stream accept-epoch shop.orders" in said
+    assert mesh.rows("SELECT count(*) FROM shop.orders WHERE order_id < 5") == [(5,)]
+
+
+@pytest.mark.fault(11)
+def test_a_recreated_cluster_stops_its_stream(
+    mesh: MeshFolder, kafka: KafkaServer, own_kafka: Callable[..., KafkaServer]
+) -> None:
+    """Both cluster ids are named; nothing is read, though topic and offsets look alike."""
+    topic = kafka.topic()
+    mesh.stream("shop.orders", topic)
+    kafka.produce(topic, [order(1)])
+    mesh.ingest("shop")
+    other = own_kafka()
+    other.topic(name=topic)
+    other.produce(topic, [order(1), order(2)])
+    moved = MeshFolder(mesh.root, other.bootstrap)
+    said = refused(moved)
+    with kafka.broker() as before, other.broker() as after:
+        assert before.identity(topic).cluster_id in said
+        assert after.identity(topic).cluster_id in said
+    assert moved.rows("SELECT count(*) FROM shop.orders") == [(1,)]
+
+
+@pytest.mark.fault(19)
+def test_an_event_sent_twice_is_two_records(mesh: MeshFolder, kafka: KafkaServer) -> None:
+    """Each has an offset of its own, and the table of events leaves out neither."""
+    topic = kafka.topic()
+    mesh.stream("shop.orders", topic)
+    kafka.produce(topic, [{"key": b"k", "value": order(1)}] * 2)
+    mesh.ingest("shop")
+    assert mesh.rows("SELECT order_id, _offset FROM shop.orders ORDER BY _offset") == [(1, 0), (1, 1)]
+    holds(mesh)
+
+
+@pytest.mark.fault(34)
+def test_times_of_producers_whose_clocks_are_wrong(mesh: MeshFolder, kafka: KafkaServer) -> None:
+    """1970, 2262 and a day off: rows keep their offsets' order and the times that they came with."""
+    topic = kafka.topic(config={"message.timestamp.after.max.ms": str((1 << 63) - 1), "retention.ms": "-1"})
+    mesh.stream("shop.orders", topic)
+    now = int(time.time() * 1_000)
+    times = [now, YEAR_2262, 1, now - DAY, now + DAY]
+    kafka.produce(topic, [{"value": order(n), "timestamp": at} for n, at in enumerate(times)])
+    assert mesh.ingest("shop").row_count == len(times)
+    stored = mesh.rows("SELECT epoch_ms(_timestamp) FROM shop.orders ORDER BY _offset")
+    assert stored == [(at,) for at in times]
+    assert mesh.ingest("shop").row_count == 0
+    holds(mesh)
+
+
+def ingest_elsewhere(root: Path, bootstrap: str) -> None:
+    """Make a pass in a process of its own."""
+    assert MeshFolder(root, bootstrap).ingest("shop").row_count == 1
+
+
+@pytest.mark.fault(44)
+def test_a_process_makes_clients_of_its_own(mesh: MeshFolder, kafka: KafkaServer, broker: Broker) -> None:
+    """A pass in a child ends well while its parent's client is in use, and the parent's goes on after it."""
+    topic = kafka.topic()
+    mesh.stream("shop.orders", topic)
+    kafka.produce(topic, [order(1)])
+    before = broker.identity(topic)
+    child = kit.spawn(ingest_elsewhere, mesh.root, kafka.bootstrap)
+    assert kit.finished(child) == 0
+    assert broker.identity(topic) == before
+    assert mesh.rows("SELECT count(*) FROM shop.orders") == [(1,)]
+    holds(mesh)
