@@ -10,7 +10,8 @@ import typer
 from mesh_defs.cli.app import ERRORS, JsonOption, print_json, print_table
 from mesh_defs.cli.complete import domain_names
 from mesh_defs.cli.selection import selection
-from mesh_defs.store import DomainStore, maintain
+from mesh_defs.contract.sla import retentions
+from mesh_defs.store import DomainStore, MaintenancePolicy, maintain
 
 app = typer.Typer(no_args_is_help=True, help="The domains' stores.")
 
@@ -32,6 +33,7 @@ def maintain_(
 ) -> None:
     """Keep stores small and fast: flush, merge small files, expire old snapshots, clean up, sweep orphans.
 
+    Rows of a stream that were stored longer ago than its contract's `retention` are deleted, with a ledger entry.
     Each step is a short transaction in the writer's lane: readers and ingest go on.
     """
     selected = selection(context, names, "domain", lambda _: ())
@@ -43,7 +45,10 @@ def maintain_(
                 continue
             spinner.update(f"maintaining {name}")
             with DomainStore.open(folder, name) as store:
-                reports.append((name, maintain(store, on_step=lambda step: spinner.update(f"{step}"))))
+                policy = MaintenancePolicy(retention=retentions(selected.domains[name]))
+                reports.append(
+                    (name, maintain(store, policy, on_step=lambda step: spinner.update(f"{step}")))
+                )
     if as_json:
         print_json([{"domain": name} | asdict(report) for name, report in reports])
         return

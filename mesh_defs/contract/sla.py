@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
-from mesh_defs.contract.contract import ContractBase, SlaProperty
+from mesh_defs.contract.contract import ContractBase, Domain, SlaProperty
 from mesh_defs.contract.cron import cron_trouble
 from mesh_defs.contract.custom import Sort
 from mesh_defs.contract.document import Node
@@ -15,6 +15,8 @@ from mesh_defs.contract.report import Report
 
 MEASURED: Final = frozenset(["latency", "frequency", "retention"])
 """The promises that the mesh keeps or watches; all others are only shown."""
+
+RETENTION: Final = "retention"
 
 CRON: Final = "cron"
 """The scheduler that the mesh runs; also meant where a schedule names none."""
@@ -46,6 +48,15 @@ def sla_duration(contract: ContractBase, name: str) -> dt.timedelta | None:
     return None if promise is None else _duration(promise)
 
 
+def retentions(domain: Domain) -> dict[str, dt.timedelta]:
+    """Return how long the rows of each stream are kept that promises it; others are kept for ever.
+
+    Only streams lose rows by age: data at rest is what its files are, and a product what its inputs make of it.
+    """
+    found = ((stream.name, sla_duration(stream, RETENTION)) for stream in domain.streams)
+    return {name: span for name, span in found if span is not None}
+
+
 def sla_schedules(contract: ContractBase) -> tuple[str, ...]:
     """Return the schedules of a contract's service levels that can be kept, each once, as cron writes them."""
     said = (p.schedule for p in contract.sla if p.schedule and _is_cron(p.scheduler))
@@ -70,6 +81,8 @@ def check_sla(promise: SlaProperty, node: Node, sort: Sort, report: Report) -> N
 
 
 def _troubles(promise: SlaProperty, sort: Sort) -> Iterator[str]:
+    if promise.property == RETENTION and sort is not Sort.STREAM:
+        yield "retention is shown, but not kept: only tables of streams lose rows by age"
     if promise.schedule is None and promise.scheduler is None:
         return
     if sort is not Sort.PRODUCT:

@@ -28,6 +28,27 @@ class PartitionReversal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartitionExpiry:
+    """One ledger entry: the rows of a partition's oldest offsets are taken away; its dead letters stay.
+
+    Attributes:
+        from_offset: Of the first ledger entry whose rows go.
+        to_offset: Of the last one; no row below it is left.
+        tables: That hold the stream's rows.
+        removed_count: How many rows go.
+    """
+
+    stream: str
+    epoch: int
+    partition: int
+    from_offset: int
+    to_offset: int
+    tables: tuple[str, ...]
+    removed_count: int
+    contract_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LostRange:
     """Offsets of one partition that retention removed from the topic before they were read."""
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from mesh_defs.model.corrections import LossAcknowledgement, PartitionReversal
+from mesh_defs.model.corrections import LossAcknowledgement, PartitionExpiry, PartitionReversal
 
 Headers = list[tuple[str, bytes | None]]
 """A record's headers as Kafka holds them: ordered, names may repeat, values may be null."""
@@ -226,6 +226,7 @@ class Commit:
         starts: Partitions seen for the first time. Their `advances` may follow in the same commit.
         advances: The ledger entries, at most one a (stream, epoch, partition).
         removals: Streams whose table is emptied before its new files come.
+        expiries: Rows that are older than their contract keeps them.
         acknowledgements: Losses that a person takes note of.
         reversals: Dead letters that are rows now: those go, and their rows are in the files.
         files: The staged files of every table touched, `dead_letters` included.
@@ -241,6 +242,7 @@ class Commit:
     advances: Sequence[PartitionAdvance] = ()
     removals: Sequence[PartitionRemoval] = ()
     reversals: Sequence[PartitionReversal] = ()
+    expiries: Sequence[PartitionExpiry] = ()
     acknowledgements: Sequence[LossAcknowledgement] = ()
     files: Sequence[StagedFile] = ()
     tables: Mapping[str, Sequence[str]] = field(default_factory=dict)

@@ -9,10 +9,10 @@ import dagster as dg
 from mesh_defs.consistency import StreamVerification, verify_domain
 from mesh_defs.contract.contract import Domain
 from mesh_defs.contract.project import Project
-from mesh_defs.contract.sla import sla_schedules
+from mesh_defs.contract.sla import retentions, sla_schedules
 from mesh_defs.model.errors import MeshError
 from mesh_defs.orchestration.keys import table_key
-from mesh_defs.store import DomainStore, maintain
+from mesh_defs.store import DomainStore, MaintenancePolicy, maintain
 
 VERIFY_HOUR = 3
 """In the night, by UTC: the broker's whole retention is read again."""
@@ -46,7 +46,7 @@ def maintenance_job(project: Project, domain: Domain) -> dg.JobDefinition:
             return
         try:
             with DomainStore.open(folder, domain.name) as store:
-                report = maintain(store)
+                report = maintain(store, MaintenancePolicy(retention=retentions(domain)))
         except MeshError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error
         for step in report.steps:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from mesh_defs.model.corrections import PartitionReversal
+from mesh_defs.model.corrections import PartitionExpiry, PartitionReversal
 from mesh_defs.model.errors import StoreError
 from mesh_defs.model.records import (
     Commit,
@@ -26,10 +26,10 @@ from mesh_defs.store.fences import compare_and_set
 from mesh_defs.store.lane import Lane, Transaction, transact
 from mesh_defs.store.layout import DEAD_LETTERS_TABLE, LEDGER, LEDGER_INLINE_ROWS
 from mesh_defs.store.offsets import HASH_MODULUS
-from mesh_defs.store.reversal import take_back
 from mesh_defs.store.schema import table_name
 from mesh_defs.store.steps import kept_files
 from mesh_defs.store.sums import problems
+from mesh_defs.store.withdraw import take_away, take_back
 
 _LEDGER_WIDTH = 13
 _LEDGER_CHUNK = LEDGER_INLINE_ROWS // 2
@@ -43,8 +43,8 @@ def commit_batch(lane: Lane, data_folder: Path, commit: Commit, on_step: OnStep 
     2. Take the domain's writer lock; the kernel drops it at `kill -9`.
     3. BEGIN; read the offsets; compare the partitions of this commit only: not where this commit began means
        ROLLBACK and FencedError.
-    4. Empty the tables whose rows are replaced; delete the dead letters that are rows now; register the files of
-       every table touched.
+    4. Empty the tables whose rows are replaced; delete the dead letters that are rows now and the rows that are
+       too old; register the files of every table touched.
     5. Insert the ledger entries, few rows at a time, so that they stay inside the catalog.
     6. Write the offsets: the row just read with the own partitions replaced, and this batch's id.
     7. Name the snapshot, COMMIT, unlock. After an error the batch id is read again and decides.
@@ -62,7 +62,8 @@ def commit_batch(lane: Lane, data_folder: Path, commit: Commit, on_step: OnStep 
         raise StoreError(
             cannot=f"commit to {lane.domain}", why="; ".join(wrong), do="report this as a defect"
         )
-    written = [DEAD_LETTERS_TABLE] if commit.reversals else []
+    written = {table for expiry in commit.expiries for table in expiry.tables}
+    written |= {DEAD_LETTERS_TABLE} if commit.reversals else set()
     with kept_files(lane, data_folder, written) as keep:
         return transact(lane, _transaction(lane, commit, keep), on_step)
 
@@ -87,6 +88,7 @@ def _change_files(con: duckdb.DuckDBPyConnection, domain: str, commit: Commit) -
         # Without WHERE: the files leave the snapshot as a whole, and older snapshots keep them until they expire.
         con.execute(f"DELETE FROM {table_name(domain, removal.stream)}")
     take_back(con, domain, commit.reversals)
+    take_away(con, domain, commit.expiries)
     register_files(con, domain, commit.files)
 
 
@@ -108,7 +110,8 @@ def register_files(con: duckdb.DuckDBPyConnection, domain: str, files: Iterable[
 
 def _insert_ledger(con: duckdb.DuckDBPyConnection, domain: str, commit: Commit, now: dt.datetime) -> None:
     row = "(" + ", ".join("?" * _LEDGER_WIDTH) + ")"
-    rows = [_removal_row(removal, commit.writer, now) for removal in commit.removals]
+    gone: list[PartitionRemoval | PartitionExpiry] = [*commit.removals, *commit.expiries]
+    rows = [_removal_row(removal, commit.writer, now) for removal in gone]
     rows += [_reversal_row(reversal, commit.writer, now) for reversal in commit.reversals]
     rows += [_ledger_row(advance, commit.writer, now) for advance in commit.advances]
     for first in range(0, len(rows), _LEDGER_CHUNK):
@@ -137,7 +140,9 @@ def _ledger_row(advance: PartitionAdvance, writer: str, now: dt.datetime) -> tup
     )
 
 
-def _removal_row(removal: PartitionRemoval, writer: str, now: dt.datetime) -> tuple[object, ...]:
+def _removal_row(
+    removal: PartitionRemoval | PartitionExpiry, writer: str, now: dt.datetime
+) -> tuple[object, ...]:
     return (
         removal.stream,
         removal.epoch,

@@ -36,6 +36,38 @@ def flush_inlined(
         yield from _flush(store, LEDGER, on_step)
 
 
+def rewrite_deleted(
+    store: Housekeeping, table: str, share: float, on_step: Callable[[str], None]
+) -> Iterator[MaintenanceStep]:
+    """Write the files of a table anew of which at least a share of the rows is deleted.
+
+    Raises:
+        StoreLockedError: The lane was not to be had.
+        StoreError: The catalog or the disk refused.
+    """
+    if table in {LEDGER, OFFSETS} or not _half_empty(store, table, share):
+        return
+    on_step(f"rewrite {table}")
+    call = f"CALL ducklake_rewrite_data_files({literal(store.domain)}, {literal(table)}, delete_threshold => {share})"
+    numbers, size = call_writing(store, table, f"rewrite {store.domain}.{table}", call)
+    if numbers:
+        yield MaintenanceStep(name="rewrite", table=table, count=numbers[0], unit="files", size_bytes=size)
+
+
+def _half_empty(store: Housekeeping, table: str, share: float) -> bool:
+    catalog = metadata(store.domain)
+    with translated(f"count the deleted rows of {store.domain}.{table}"):
+        row = store.connection.execute(
+            f"SELECT count(*) FROM {catalog}.ducklake_delete_file d "
+            f"JOIN {catalog}.ducklake_data_file f USING (data_file_id) "
+            f"JOIN {catalog}.ducklake_table t ON t.table_id = f.table_id "
+            "WHERE t.table_name = ? AND t.end_snapshot IS NULL AND d.end_snapshot IS NULL "
+            "AND f.end_snapshot IS NULL AND d.delete_count >= ? * f.record_count",
+            [table, share],
+        ).fetchone()
+    return bool(row and row[0])
+
+
 def merge_small(
     store: Housekeeping,
     table: str,

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import replace
 
-from mesh_defs.model.corrections import PartitionReversal
+from mesh_defs.model.corrections import PartitionExpiry, PartitionReversal
 from mesh_defs.model.errors import FencedError
 from mesh_defs.model.records import Commit, PartitionAdvance, PartitionRemoval, PartitionStart
 from mesh_defs.store.offsets import PartitionOffsets, StoreOffsets, StreamOffsets
@@ -23,6 +23,7 @@ def compare_and_set(domain: str, stored: StoreOffsets, commit: Commit, now: dt.d
         *_start(streams, commit),
         *_move(streams, commit, now),
         *_reverse(streams, commit),
+        *_expire(streams, commit),
         *_acknowledge(streams, commit, now),
     ]
     if fences:
@@ -62,12 +63,25 @@ def _reverse(streams: dict[str, StreamOffsets], commit: Commit) -> Iterator[str]
     """Count dead letters as rows; yield what forbids it. Earlier epochs have no totals."""
     for reversal in commit.reversals:
         stream = streams.get(reversal.stream)
-        fence = _reversal_fence(stream, reversal)
+        fence = _correction_fence(stream, reversal)
         if fence or stream is None:
             yield fence
         elif reversal.epoch == stream.epoch:
             moved = stream.partitions[reversal.partition].reversed(len(reversal.offsets))
             streams[reversal.stream] = stream.with_partition(reversal.partition, moved)
+
+
+def _expire(streams: dict[str, StreamOffsets], commit: Commit) -> Iterator[str]:
+    """Count rows as removed; yield what forbids it. Earlier epochs have no totals."""
+    for expiry in commit.expiries:
+        stream = streams.get(expiry.stream)
+        fence = _correction_fence(stream, expiry)
+        if fence or stream is None:
+            yield fence
+        elif expiry.epoch == stream.epoch:
+            known = stream.partitions[expiry.partition]
+            left = replace(known, removed=known.removed + expiry.removed_count)
+            streams[expiry.stream] = stream.with_partition(expiry.partition, left)
 
 
 def _acknowledge(streams: dict[str, StreamOffsets], commit: Commit, now: dt.datetime) -> Iterator[str]:
@@ -156,12 +170,12 @@ def _removal_fence(stream: StreamOffsets | None, removal: PartitionRemoval) -> s
     return ""
 
 
-def _reversal_fence(stream: StreamOffsets | None, reversal: PartitionReversal) -> str:
-    where = f"{reversal.stream}[{reversal.partition}] of epoch {reversal.epoch}"
+def _correction_fence(stream: StreamOffsets | None, change: PartitionReversal | PartitionExpiry) -> str:
+    where = f"{change.stream}[{change.partition}] of epoch {change.epoch}"
     if stream is None:
-        return f"dead letters of {where} are to be taken back, the store has not started the stream"
-    known = stream.partitions if stream.epoch == reversal.epoch else {}
-    earlier = {p for e in stream.earlier if e.epoch == reversal.epoch for p in e.partitions}
-    if reversal.partition not in known and reversal.partition not in earlier:
-        return f"dead letters of {where} are to be taken back, the store does not hold it"
+        return f"{where} is to be corrected, the store has not started the stream"
+    known = stream.partitions if stream.epoch == change.epoch else {}
+    earlier = {p for e in stream.earlier if e.epoch == change.epoch for p in e.partitions}
+    if change.partition not in known and change.partition not in earlier:
+        return f"{where} is to be corrected, the store does not hold it"
     return ""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from mesh_defs.store.cleanup import delete_scheduled, expire_snapshots, sweep_orphans
-from mesh_defs.store.compact import flush_inlined, merge_small
+from mesh_defs.store.compact import flush_inlined, merge_small, rewrite_deleted
+from mesh_defs.store.retention import expire_rows
 from mesh_defs.store.steps import Housekeeping, MaintenanceStep
 
 _MB = 1 << 20
@@ -25,6 +26,9 @@ class MaintenancePolicy:
         merge_files: From how many small files on a table is merged.
         merge_bytes: Sizes that merged files grow to, in bytes, one after the other.
         expire_batch: How many snapshots one transaction expires.
+        retention: How long the rows of each stream are kept; of one that is not named, for ever.
+        retention_rows: From how many rows on a transaction of the retention ends.
+        rewrite_share: The share of a file's rows, 0 to 1, from which on it is rewritten without those that are deleted.
     """
 
     keep: dt.timedelta = dt.timedelta(hours=2)
@@ -34,6 +38,9 @@ class MaintenancePolicy:
     merge_files: int = 8
     merge_bytes: tuple[int, ...] = (2 * _MB, 16 * _MB, 128 * _MB)
     expire_batch: int = 1_000
+    retention: Mapping[str, dt.timedelta] = field(default_factory=dict)
+    retention_rows: int = 500_000
+    rewrite_share: float = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +65,14 @@ def maintain(
     Each step is a transaction of its own in the writer's lane, and every file that it writes is fsynced before its
     COMMIT, so that a kill leaves an orphan file at most. The order:
 
-    1. Flush the inlined rows of `offsets`, rewrite its file down to the living row, flush those of `ledger`. A
+    1. Delete the rows that are older than `policy.retention` keeps them, each step with its ledger entry; rewrite
+       files of which so many rows are deleted that they only take room.
+    2. Flush the inlined rows of `offsets`, rewrite its file down to the living row, flush those of `ledger`. A
        rewrite before the flush would show stale rows to readers of the past.
-    2. Merge small files, table by table, in tiers.
-    3. Expire snapshots older than `policy.keep`, by their numbers.
-    4. Delete the files that expired and merged snapshots left, `policy.grace` after their dismissal.
-    5. Sweep files that no row names, older than `policy.orphan_age`, if the ledger accounts for their records.
+    3. Merge small files, table by table, in tiers.
+    4. Expire snapshots older than `policy.keep`, by their numbers.
+    5. Delete the files that expired and merged snapshots left, `policy.grace` after their dismissal.
+    6. Sweep files that no row names, older than `policy.orphan_age`, if the ledger accounts for their records.
 
     The process grows with every merge: run this in a process of its own.
 
@@ -83,6 +92,9 @@ def maintain(
 def _steps(
     store: Housekeeping, policy: MaintenancePolicy, on_step: Callable[[str], None]
 ) -> Iterator[MaintenanceStep]:
+    yield from expire_rows(store, policy.retention, policy.retention_rows, on_step)
+    for table in store.tables():
+        yield from rewrite_deleted(store, table, policy.rewrite_share, on_step)
     yield from flush_inlined(store, policy.flush_rows, on_step)
     for table in store.tables():
         yield from merge_small(store, table, policy.merge_bytes, policy.merge_files, on_step)

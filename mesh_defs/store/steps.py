@@ -36,7 +36,7 @@ class MaintenanceStep:
     """What one transaction of maintenance did.
 
     Attributes:
-        name: `flush`, `rewrite`, `merge`, `expire`, `clean up` or `sweep`.
+        name: `retention`, `flush`, `rewrite`, `merge`, `expire`, `clean up` or `sweep`.
         table: None where the step concerns the whole store.
         count: Rows flushed, files merged or deleted, snapshots expired.
         unit: What `count` counts.

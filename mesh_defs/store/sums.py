@@ -14,7 +14,7 @@ from mesh_defs.store.layout import DEAD_LETTERS_TABLE, LOADS_TABLE
 def problems(commit: Commit, data_folder: Path) -> Iterator[str]:
     """Yield what does not add up in a commit; each would break an invariant that no later check could mend."""
     loads = any(file.table == LOADS_TABLE for file in commit.files)
-    if not (commit.starts or commit.advances or commit.reversals or commit.acknowledgements):
+    if not any((commit.starts, commit.advances, commit.reversals, commit.expiries, commit.acknowledgements)):
         yield "it moves no partition"
     counts = Counter((a.stream, a.epoch, a.partition) for a in commit.advances)
     for key in (key for key, count in counts.items() if count > 1):

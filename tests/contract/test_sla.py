@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mesh_defs.contract.load import read_contract
-from mesh_defs.contract.sla import sla_duration, sla_schedules
+from mesh_defs.contract.project import Project
+from mesh_defs.contract.sla import retentions, sla_duration, sla_schedules
 from mesh_defs.model.findings import Severity
 from tests.contract.documents import product, stream, write_product, write_stream
+from tests.meshes import MeshFolder
 
 
 @pytest.mark.parametrize(
@@ -87,3 +90,19 @@ def test_a_stream_has_no_schedule(tmp_path: Path) -> None:
     (finding,) = read_contract(write_stream(tmp_path, stream() | {"slaProperties": [promise]})).findings
     assert finding.severity is Severity.WARNING
     assert "only products" in finding.message
+
+
+def test_only_streams_lose_rows_by_age(tmp_path: Path) -> None:
+    """A retired stream too; of a product the promise is only shown, with a warning."""
+    mesh = MeshFolder(tmp_path / "mesh", "localhost:1")
+    promise = [{"property": "retention", "value": 10, "unit": "d"}]
+    for name, status in (("orders", "active"), ("old", "retired")):
+        path = mesh.stream(f"shop.{name}", name)
+        document = json.loads(path.read_text()) | {"slaProperties": promise, "status": status}
+        path.write_text(json.dumps(document))
+    mesh.stream("shop.kept", "kept")
+    found = retentions(Project.open(mesh.root).domain("shop"))
+    assert found == {"orders": dt.timedelta(days=10), "old": dt.timedelta(days=10)}
+    loaded = read_contract(write_product(tmp_path, product() | {"slaProperties": promise}))
+    assert [f.severity for f in loaded.findings] == [Severity.WARNING]
+    assert "only tables of streams" in loaded.findings[0].message

@@ -1,4 +1,4 @@
-"""Dead letters that are rows now leave their table, in the transaction that brings the rows."""
+"""What leaves a table one by one, in the transaction whose ledger entry says so: letters taken back, rows too old."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import duckdb
 import pyarrow as pa
 
-from mesh_defs.model.corrections import PartitionReversal
+from mesh_defs.model.corrections import PartitionExpiry, PartitionReversal
 from mesh_defs.model.errors import FencedError
 from mesh_defs.store.layout import DEAD_LETTERS_TABLE
 from mesh_defs.store.schema import table_name
@@ -49,3 +49,28 @@ def take_back(con: duckdb.DuckDBPyConnection, domain: str, reversals: Sequence[P
             why=f"only {count} of them are there: another writer was faster",
             do="run the same command again; nothing of this attempt was stored",
         )
+
+
+def take_away(con: duckdb.DuckDBPyConnection, domain: str, expiries: Sequence[PartitionExpiry]) -> None:
+    """Delete the rows that are too old, inside the open transaction.
+
+    Raises:
+        FencedError: There are not as many as the entry is going to say.
+        duckdb.Error: The catalog refused.
+    """
+    for expiry in expiries:
+        count = 0
+        for table in expiry.tables:
+            found = con.execute(
+                f"DELETE FROM {table_name(domain, table)} "
+                "WHERE _epoch = ? AND _partition = ? AND _offset >= ? AND _offset < ?",
+                [expiry.epoch, expiry.partition, expiry.from_offset, expiry.to_offset],
+            ).fetchone()
+            count += found[0] if found else 0
+        if count != expiry.removed_count:
+            raise FencedError(
+                cannot=f"take away {expiry.removed_count} rows of {domain}.{expiry.stream}[{expiry.partition}] "
+                f"below offset {expiry.to_offset}",
+                why=f"{count} are there: another writer was faster, or the ledger does not hold",
+                do=f"run the same command again; `mesh ledger verify {domain}.{expiry.stream}` says whether it holds",
+            )
