@@ -87,14 +87,12 @@ PROPERTIES: Final[Mapping[str, PropertyWords]] = {
     "framing": _words(
         "`confluent`, `single_object`, `none`",
         "`none` for JSON, else `confluent`",
-        "What stands before the payload. JSON takes `none` only.",
-        later=True,
+        "What stands before the payload; `single_object` is Avro's own.",
     ),
     "schema": _words(
         "a file beside the contract",
         "none",
-        "The `.avsc` or `.proto`, where the frame names no schema.",
-        later=True,
+        "The `.avsc`, where the frame names no schema.",
     ),
     "eventType": _words(
         "text",

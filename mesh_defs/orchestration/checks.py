@@ -75,11 +75,12 @@ def moving_result(
 
 
 def _result(key: dg.AssetKey, name: str, broken: list[str], holds: str) -> dg.AssetCheckResult:
+    text = broken[0] if broken else f"{holds}."
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=name,
         passed=not broken,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=broken[0] if broken else f"{holds[0].upper()}{holds[1:]}.",
+        description=f"{text[0].upper()}{text[1:]}",
         metadata={"violations": len(broken)},
     )

@@ -96,6 +96,12 @@ class Dagster:
         data = self.ask(query % json.dumps(path))
         return len(((data or {}).get("assetOrError") or {}).get("assetMaterializations", []))
 
+    def evaluated(self, domain: str, table: str, check: str) -> int:
+        """Return how often a check was evaluated, up to 100."""
+        query = '{assetCheckExecutions(assetKey:{path:["%s","%s"]},checkName:"%s",limit:100){status}}'
+        data = self.ask(query % (domain, table, check)) or {}
+        return len([e for e in data.get("assetCheckExecutions", []) if e["status"] != "IN_PROGRESS"])
+
 
 def wait_until(condition: Callable[[], object], what: str, bound: float = BOUND) -> None:
     """Wait until a condition holds; fail the test where it does not within `bound` seconds."""
@@ -145,7 +151,7 @@ def picture(page: Page) -> Callable[[str], None]:
         folder = os.environ.get(SCREENSHOTS)
         if folder:
             page.wait_for_load_state("networkidle")
-            page.screenshot(path=str(Path(folder) / f"{name}.png"))
+            page.screenshot(path=str(Path(folder) / f"{name}.png"), animations="disabled")
 
     return take
 

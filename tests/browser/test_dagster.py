@@ -75,6 +75,34 @@ def test_a_table_shows_its_contract_and_its_rows(dagster: Dagster, page: Page, p
     picture("pass")
 
 
+def test_a_table_plots_its_counts(dagster: Dagster, page: Page, picture: Picture) -> None:
+    """Rows, lag and dead letters draw themselves; offsets do not."""
+    page.goto(dagster.url("/assets/shop/orders"))
+    page.get_by_text("Plots", exact=True).click()
+    for name in ("rows", "lag", "dead_letters"):
+        expect(page.get_by_text(name, exact=True)).to_be_visible()
+    expect(page.get_by_text("next_offsets", exact=True)).to_have_count(0)
+    picture("plots")
+
+
+def test_a_product_shows_its_query_and_its_contract(dagster: Dagster, page: Page, picture: Picture) -> None:
+    """Both as text on the page, and as links that open the files in an editor."""
+    page.goto(dagster.url("/assets/sales/totals"))
+    expect(page.get_by_text("FROM shop.orders", exact=False).first).to_be_visible()
+    expect(page.get_by_text('"incremental"', exact=False).first).to_be_visible()
+    for file in ("contract", "query"):
+        expect(page.get_by_text(f"Open {file} in editor").first).to_be_visible()
+    picture("product")
+
+
+def test_a_check_can_be_executed_alone(dagster: Dagster, page: Page) -> None:
+    """The button on its page makes a run that ends with a verdict."""
+    page.goto(dagster.url("/assets/shop/orders?view=checks&checkDetail=ledger"))
+    before = dagster.evaluated("shop", "orders", "ledger")
+    page.get_by_text("Execute", exact=True).click()
+    wait_until(lambda: dagster.evaluated("shop", "orders", "ledger") > before, "the check was evaluated")
+
+
 def test_the_ledger_is_a_check(dagster: Dagster, page: Page, picture: Picture) -> None:
     """It says in a sentence what it stands for, and that it passed."""
     page.goto(dagster.url("/assets/shop/orders?view=checks&checkDetail=ledger"))
