@@ -91,7 +91,8 @@ def test_a_product_shows_its_query_and_its_contract(dagster: Dagster, page: Page
     expect(page.get_by_text("FROM shop.orders", exact=False).first).to_be_visible()
     expect(page.get_by_text('"incremental"', exact=False).first).to_be_visible()
     for file in ("contract", "query"):
-        expect(page.get_by_text(f"Open {file} in editor").first).to_be_visible()
+        link = page.get_by_role("link", name=re.compile(f"Open {file}"))
+        expect(link).to_have_attribute("href", re.compile(r"^\w+://file/.*totals\."))
     picture("product")
 
 
