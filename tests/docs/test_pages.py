@@ -21,7 +21,7 @@ from tests.meshes import ROOT
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 RUN = ("sh", "python", "sql")
-READ = ("yaml", "toml", "ini", "text")
+READ = ("yaml", "toml", "ini", "text", "mermaid")
 MATCH = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#([^)]*))?\)")
 PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
@@ -123,6 +123,10 @@ def read(block: Block) -> None:
         YAML(typ="safe").load(block.text)
     elif block.language == "ini":
         configparser.ConfigParser(strict=False, interpolation=None).read_string(block.text)
+    elif block.language == "mermaid":
+        opened = len(re.findall(r"^\s*subgraph ", block.text, flags=re.MULTILINE))
+        assert block.text.startswith("flowchart "), block.where
+        assert opened == len(re.findall(r"^\s*end$", block.text, flags=re.MULTILINE)), block.where
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
