@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import dagster as dg
@@ -19,7 +19,7 @@ from mesh_defs.ingest.failures import Failure, read_failures
 from mesh_defs.model.errors import BrokerUnavailableError
 from mesh_defs.orchestration import silence, unreachable
 from mesh_defs.orchestration.failing_runs import Failing, follow_runs, without_the_gone
-from mesh_defs.orchestration.keys import FRESHNESS_CHECK
+from mesh_defs.orchestration.keys import FRESHNESS_CHECK, MOVING_CHECK, table_key
 from mesh_defs.orchestration.watch import View, Watcher
 
 _RUNS_NOTE = "runs"
@@ -64,7 +64,7 @@ def tell(instance: dg.DagsterInstance, watcher: Watcher, now: dt.datetime) -> Ro
         mute = _unreachable(project, view, outbox.note(_UNREACHABLE_NOTE))
         found = [
             *failed_runs(failing, now),
-            *red_checks(instance, view, now),
+            *red_checks(instance, view, now, waiting=waiting_streams(project, view)),
             *stopped_streams(project, view, now),
             *broken_locations(view, silence.silent(quiet), now),
             *unreachable_brokers(unreachable.down(mute), now),
@@ -92,12 +92,21 @@ def failed_runs(failing: Failing, now: dt.datetime) -> Iterator[Incident]:
         )
 
 
-def red_checks(instance: dg.DagsterInstance, view: View, now: dt.datetime) -> Iterator[Incident]:
-    """Yield an incident for each check whose last evaluation failed as an error; a stale table is one of its own."""
+def red_checks(
+    instance: dg.DagsterInstance, view: View, now: dt.datetime, *, waiting: Collection[dg.AssetKey] = ()
+) -> Iterator[Incident]:
+    """Yield an incident for each check whose last evaluation failed as an error; a stale table is one of its own.
+
+    Args:
+        instance: Dagster.
+        view: What the files declare.
+        now: Now.
+        waiting: Tables whose stream only waits for its broker: that they do not move is no incident of theirs.
+    """
     keys = sorted(view.checks)
     for key, summary in instance.event_log_storage.get_asset_check_summary_records(keys).items():
         last = summary.last_completed_check_execution_record
-        if last is None or not _is_red(last):
+        if last is None or not _is_red(last) or (key.name == MOVING_CHECK and key.asset_key in waiting):
             continue
         table = ".".join(key.asset_key.path)
         stale = key.name == FRESHNESS_CHECK
@@ -140,6 +149,19 @@ def broken_locations(view: View, silent: Iterable[str], now: dt.datetime) -> Ite
     for name in sorted(set(silent) - set(view.broken)):
         text = f"The code location {name} gives no sign of life; Dagster's page `Deployment` says why."
         yield _broken(name, text, now)
+
+
+def waiting_streams(project: Project, view: View) -> frozenset[dg.AssetKey]:
+    """Return the tables of the streams that nothing but their broker stopped."""
+    found: set[dg.AssetKey] = set()
+    for name, domain in view.domains.items():
+        reasons: dict[str, set[str]] = {}
+        for failure in read_failures(project.data_folder(name)):
+            reasons.setdefault(failure.stream, set()).add(failure.error)
+        for stream in domain.streams:
+            if reasons.get(stream.name) == {_OF_THE_BROKER}:
+                found |= {table_key(name, table.name) for table in stream.tables}
+    return frozenset(found)
 
 
 def unreachable_brokers(names: Iterable[str], now: dt.datetime) -> Iterator[Incident]:

@@ -55,7 +55,7 @@ def look(instance: dg.DagsterInstance, watcher: Watcher) -> Round:
 def test_one_incident_opens_after_the_grace_and_ends_with_the_first_answer(
     mesh: MeshFolder, own: KafkaServer, instance: dg.DagsterInstance
 ) -> None:
-    """However many streams stand still; what a pass noted of the broker is none of its own."""
+    """However many streams stand still; neither what a pass noted of the broker, nor a check that is red for it."""
     watcher = Watcher(mesh.open())
     assert look(instance, watcher).began == ()
     own.kill()
@@ -63,6 +63,14 @@ def test_one_incident_opens_after_the_grace_and_ends_with_the_first_answer(
     folder = mesh.open().data_folder("shop")
     folder.mkdir(parents=True)
     write_failures(folder, {"orders"}, [failure])
+    instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(["shop", "orders"]),
+            check_name="partitions_moving",
+            passed=False,
+            metadata={},
+        )
+    )
     for _ in range(unreachable.GRACE_LOOKS - 1):
         assert look(instance, watcher).began == ()
     (began,) = look(instance, watcher).began
@@ -71,6 +79,9 @@ def test_one_incident_opens_after_the_grace_and_ends_with_the_first_answer(
     own.start()
     (ended,) = look(instance, watcher).ended
     assert ended == began
+    write_failures(folder, {"orders"}, [])
+    (red,) = look(instance, watcher).began
+    assert red.key == "check_failed:shop.orders:partitions_moving"  # nothing explains it any more
 
 
 def test_a_short_absence_is_no_incident(
