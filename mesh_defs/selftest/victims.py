@@ -49,7 +49,7 @@ class Victims:
 
     def maintain(self, *, transaction: int = 0) -> bool:
         """Make a round of maintenance that kills itself before a transaction; 0 means none. Returns as `ingest`."""
-        return self._run(tidy, int(transaction > 0), transaction, None)
+        return self._run(tidy, int(transaction > 0), max(1, transaction), None)
 
     def _run(self, work: Work, step: int, nth: int, after: float | None) -> bool:
         child = self._context.Process(target=work, args=(self._root, self._log, step, nth), daemon=True)

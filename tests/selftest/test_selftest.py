@@ -64,6 +64,9 @@ def test_without_keep_nothing_is_left(scratch: Path) -> None:
     """The page is for people, and the scratch folder is gone."""
     done = selftest(scratch, "--kills", "0")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert " 0  kills with SIGKILL" in done.stdout, (
+        "a round of maintenance that nobody asked to kill comes to its end"
+    )
     assert done.stdout.startswith("Self-test: everything holds.")
     assert [path.name for path in scratch.iterdir() if path.name.startswith("mesh-")] == []
 
