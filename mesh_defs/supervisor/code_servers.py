@@ -6,7 +6,6 @@ import hashlib
 import os
 import stat
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -55,7 +54,8 @@ def _written(shared: Path, running: Running) -> bool:
 def _sockets(project: Project) -> Path:
     """Return a folder of this user alone, the same at each start, whose path is short enough for a socket's."""
     name = hashlib.sha256(os.fsencode(project.config.data)).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / f"mesh-{os.getuid()}-{name}"
+    # `tempfile` would write a file to try the folder out, and where it cannot, it names none.
+    folder = Path(os.environ.get("TMPDIR") or "/tmp") / f"mesh-{os.getuid()}-{name}"  # noqa: S108 - see below
     folder.mkdir(mode=_PRIVATE, exist_ok=True)
     found = folder.lstat()
     if (
