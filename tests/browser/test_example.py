@@ -22,6 +22,8 @@ from mesh_defs.broker import free_port
 from tests.browser.conftest import wait_until
 from tests.meshes import ROOT
 
+pytestmark = pytest.mark.slow
+
 Picture = Callable[[str], None]
 
 DOMAINS = ("fleet", "network", "operations", "passengers", "punctuality", "weather")
