@@ -12,7 +12,8 @@ from confluent_kafka import KafkaError, TopicCollection
 from confluent_kafka.admin import ConfigResource, NewTopic, TopicDescription
 
 from mesh_defs.broker.asking import Admin
-from mesh_defs.contract.contract import EventKind, StreamContract
+from mesh_defs.contract.choices import EventKind
+from mesh_defs.contract.contract import StreamContract
 from mesh_defs.model.errors import TopicConflictError
 
 _POLICY: Final = "cleanup.policy"

@@ -16,7 +16,7 @@ from mesh_defs.contract.avro.inline import inlined
 from mesh_defs.contract.avro.schema import read_schema
 from mesh_defs.contract.avro.types import AvroSchema
 from mesh_defs.contract.avsc import read_avsc
-from mesh_defs.contract.contract import Envelope, EventKind
+from mesh_defs.contract.choices import Envelope, EventKind
 from mesh_defs.contract.custom import Framing
 from mesh_defs.contract.project import DOMAINS, Project
 from mesh_defs.model.errors import ConfigError

@@ -9,7 +9,7 @@ import typer
 from mesh_defs.cli.app import ERRORS, JsonOption, print_json, print_table
 from mesh_defs.cli.complete import stream_names
 from mesh_defs.cli.payload import encoded, readable
-from mesh_defs.cli.selection import ingested
+from mesh_defs.cli.selection import StreamsArgument, ingested
 from mesh_defs.ingest.retry import RetryReport, refuse_at_rest, retry_dead_letters
 from mesh_defs.model.errors import QueryError
 from mesh_defs.query import Mesh
@@ -29,10 +29,7 @@ def _group() -> None:
 @app.command("list")
 def list_(
     context: typer.Context,
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[DOMAIN[.STREAM] ...]", show_default=False, autocompletion=stream_names),
-    ] = None,
+    names: StreamsArgument = None,
     *,
     limit: Annotated[int, typer.Option(min=1, help="The newest N of each domain.")] = 100,
     as_json: JsonOption = False,
@@ -96,10 +93,7 @@ def show(
 @app.command()
 def retry(
     context: typer.Context,
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[DOMAIN[.STREAM] ...]", show_default=False, autocompletion=stream_names),
-    ] = None,
+    names: StreamsArgument = None,
     *,
     as_json: JsonOption = False,
 ) -> None:

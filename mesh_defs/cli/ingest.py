@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -16,8 +16,7 @@ from mesh_defs.cli.app import (
     say,
     say_error,
 )
-from mesh_defs.cli.complete import stream_names
-from mesh_defs.cli.selection import Selection, ingested
+from mesh_defs.cli.selection import Selection, StreamsArgument, ingested
 from mesh_defs.ingest import PassReport, run_pass
 from mesh_defs.ingest import Progress as PassProgress
 from mesh_defs.model.errors import MeshError
@@ -25,10 +24,7 @@ from mesh_defs.model.errors import MeshError
 
 def ingest(
     context: typer.Context,
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[DOMAIN[.STREAM] ...]", show_default=False, autocompletion=stream_names),
-    ] = None,
+    names: StreamsArgument = None,
     *,
     as_json: JsonOption = False,
 ) -> None:

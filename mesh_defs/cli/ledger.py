@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
 
@@ -15,8 +14,7 @@ from mesh_defs.cli.app import (
     print_table,
     say,
 )
-from mesh_defs.cli.complete import stream_names
-from mesh_defs.cli.selection import ingested
+from mesh_defs.cli.selection import StreamsArgument, ingested
 from mesh_defs.consistency import StreamVerification, verify_domain
 
 app = typer.Typer(no_args_is_help=True, help="The account of every offset.")
@@ -30,10 +28,7 @@ def _group() -> None:
 @app.command()
 def verify(
     context: typer.Context,
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[DOMAIN[.STREAM] ...]", show_default=False, autocompletion=stream_names),
-    ] = None,
+    names: StreamsArgument = None,
     *,
     as_json: JsonOption = False,
 ) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from mesh_defs.cli.app import ERRORS, JsonOption, print_json, print_table, say
 from mesh_defs.cli.complete import stream_names
+from mesh_defs.cli.selection import StreamsArgument
 from mesh_defs.cli.selection import streams as choose_streams
 from mesh_defs.ingest.loss import acknowledge_loss, losses
 
@@ -25,10 +26,7 @@ def _group() -> None:
 @app.command("list")
 def list_(
     context: typer.Context,
-    names: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[DOMAIN[.STREAM] ...]", show_default=False, autocompletion=stream_names),
-    ] = None,
+    names: StreamsArgument = None,
     *,
     as_json: JsonOption = False,
 ) -> None:

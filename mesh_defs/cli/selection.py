@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import typer
 
 from mesh_defs.cli.app import FAILED, project_of, say_error
+from mesh_defs.cli.complete import stream_names
 from mesh_defs.contract.contract import ContractBase, Domain
 from mesh_defs.contract.project import Project
 from mesh_defs.model.errors import ConfigError
 
 Members = Callable[[Domain], Iterable[ContractBase]]
+
+StreamsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[DOMAIN[.STREAM] ...]", show_default=False, autocompletion=stream_names),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from mesh_defs.cli.app import (
     project_of,
 )
 from mesh_defs.cli.payload import encoded, instant, readable
+from mesh_defs.cli.selection import StreamsArgument
 from mesh_defs.cli.selection import streams as choose_streams
 from mesh_defs.model.records import RawBatch
 
@@ -30,9 +31,7 @@ def _group() -> None:
 @app.command()
 def apply(
     context: typer.Context,
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="[DOMAIN[.STREAM] ...]", show_default=False)
-    ] = None,
+    names: StreamsArgument = None,
     *,
     as_json: JsonOption = False,
 ) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Final
 from mesh_defs.contract.document import Node, Scalar
 from mesh_defs.model.errors import ContractError
 from mesh_defs.model.findings import shown_path
+from mesh_defs.model.text import TextError
 
 MAX_BYTES: Final = 1 << 20
 MAX_DEPTH: Final = 128
@@ -30,16 +31,8 @@ _WORD: Final = re.compile(r"[A-Za-z0-9_$.+-]+")
 _WORDS: Final[dict[str, Scalar]] = {"true": True, "false": False, "null": None}
 
 
-class AvscError(Exception):
+class AvscError(TextError):
     """What is wrong in a schema's text, and where; the caller knows whose text it is."""
-
-    def __init__(self, message: str, line: int = 0) -> None:
-        super().__init__(message, line)
-        self.message = message
-        self.line = line
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.message}" if self.line else self.message
 
 
 def read_avsc(path: Path) -> str:

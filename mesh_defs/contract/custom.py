@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from mesh_defs.contract.contract import (
+from mesh_defs.contract.choices import (
     Envelope,
     EventKind,
     Incremental,

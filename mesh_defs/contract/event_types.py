@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from mesh_defs.contract.arrow import RESERVED_TABLES
-from mesh_defs.contract.contract import Envelope, EventKind, EventTypeFrom, TypeSource
+from mesh_defs.contract.choices import Envelope, EventKind, TypeSource
+from mesh_defs.contract.contract import EventTypeFrom
 from mesh_defs.contract.document import Node
 from mesh_defs.contract.head import Head
 from mesh_defs.contract.names import NAME, NAME_RULE

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from mesh_defs.contract.contract import Incremental, ProductContract
+from mesh_defs.contract.choices import Incremental
+from mesh_defs.contract.contract import ProductContract
 from mesh_defs.contract.custom import Sort
 from mesh_defs.contract.document import Node
 from mesh_defs.contract.head import Head, read_head

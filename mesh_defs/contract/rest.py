@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from mesh_defs.contract.contract import EventKind, LoadMode, RestContract
+from mesh_defs.contract.choices import EventKind, LoadMode
+from mesh_defs.contract.contract import RestContract
 from mesh_defs.contract.custom import Sort, refuse_all
 from mesh_defs.contract.document import Node
 from mesh_defs.contract.head import Head, read_head

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from mesh_defs.contract.contract import COORDINATES, EventKind, StreamContract
+from mesh_defs.contract.choices import EventKind
+from mesh_defs.contract.contract import COORDINATES, StreamContract
 from mesh_defs.contract.custom import Custom, Framing, Sort, refuse_all
 from mesh_defs.contract.document import Node
 from mesh_defs.contract.event_types import check_event_types, stream_name

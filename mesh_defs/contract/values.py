@@ -9,7 +9,8 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
-from mesh_defs.contract.contract import EventTypeFrom, StartFrom, TypeSource
+from mesh_defs.contract.choices import StartFrom, TypeSource
+from mesh_defs.contract.contract import EventTypeFrom
 from mesh_defs.contract.document import Node
 from mesh_defs.contract.instants import parse_duration, parse_timestamp
 from mesh_defs.contract.report import did_you_mean

@@ -8,13 +8,8 @@ from typing import Any, Final, Protocol
 import pyarrow as pa
 
 from mesh_defs.contract.arrow import table_schema
-from mesh_defs.contract.contract import (
-    Envelope,
-    EventTypeFrom,
-    InputContract,
-    StreamContract,
-    TypeSource,
-)
+from mesh_defs.contract.choices import Envelope, TypeSource
+from mesh_defs.contract.contract import EventTypeFrom, InputContract, StreamContract
 from mesh_defs.decode.avro import AvroCodec, AvroField, AvroRecordName, AvroSource
 from mesh_defs.decode.columns.base import scattered
 from mesh_defs.decode.debezium import DebeziumAvro, DebeziumJson

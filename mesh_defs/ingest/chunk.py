@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mesh_defs.broker import BoundedReader
-from mesh_defs.contract.contract import OnError, OnUnknownField, StreamContract
+from mesh_defs.contract.choices import OnError, OnUnknownField
+from mesh_defs.contract.contract import StreamContract
 from mesh_defs.decode import StreamDecoder, content_hash
 from mesh_defs.ingest.breaker import WINDOW, crosses
 from mesh_defs.ingest.plan import StreamPlan

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from mesh_defs.broker import TopicQuestions
-from mesh_defs.contract.contract import OnLoss, StartFrom, StreamContract
+from mesh_defs.contract.choices import OnLoss, StartFrom
+from mesh_defs.contract.contract import StreamContract
 from mesh_defs.model.errors import (
     ContractError,
     IdentityChangedError,

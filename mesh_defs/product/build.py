@@ -9,7 +9,8 @@ import duckdb
 import pyarrow as pa
 
 from mesh_defs.contract.arrow import product_schema
-from mesh_defs.contract.contract import Domain, Incremental, ProductContract
+from mesh_defs.contract.choices import Incremental
+from mesh_defs.contract.contract import Domain, ProductContract
 from mesh_defs.contract.project import Project
 from mesh_defs.model.errors import ProductError
 from mesh_defs.model.records import Committed, StagedFile

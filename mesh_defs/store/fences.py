@@ -22,8 +22,7 @@ def compare_and_set(domain: str, stored: StoreOffsets, commit: Commit, now: dt.d
     fences = [
         *_start(streams, commit),
         *_move(streams, commit, now),
-        *_reverse(streams, commit),
-        *_expire(streams, commit),
+        *_correct(streams, commit),
         *_acknowledge(streams, commit, now),
     ]
     if fences:
@@ -59,29 +58,17 @@ def _move(streams: dict[str, StreamOffsets], commit: Commit, now: dt.datetime) -
             streams[change.stream] = stream.with_partition(change.partition, moved)
 
 
-def _reverse(streams: dict[str, StreamOffsets], commit: Commit) -> Iterator[str]:
-    """Count dead letters as rows; yield what forbids it. Earlier epochs have no totals."""
-    for reversal in commit.reversals:
-        stream = streams.get(reversal.stream)
-        fence = _correction_fence(stream, reversal)
+def _correct(streams: dict[str, StreamOffsets], commit: Commit) -> Iterator[str]:
+    """Count dead letters as rows, and rows as removed; yield what forbids it. Earlier epochs have no totals."""
+    changes: list[PartitionReversal | PartitionExpiry] = [*commit.reversals, *commit.expiries]
+    for change in changes:
+        stream = streams.get(change.stream)
+        fence = _correction_fence(stream, change)
         if fence or stream is None:
             yield fence
-        elif reversal.epoch == stream.epoch:
-            moved = stream.partitions[reversal.partition].reversed(len(reversal.offsets))
-            streams[reversal.stream] = stream.with_partition(reversal.partition, moved)
-
-
-def _expire(streams: dict[str, StreamOffsets], commit: Commit) -> Iterator[str]:
-    """Count rows as removed; yield what forbids it. Earlier epochs have no totals."""
-    for expiry in commit.expiries:
-        stream = streams.get(expiry.stream)
-        fence = _correction_fence(stream, expiry)
-        if fence or stream is None:
-            yield fence
-        elif expiry.epoch == stream.epoch:
-            known = stream.partitions[expiry.partition]
-            left = replace(known, removed=known.removed + expiry.removed_count)
-            streams[expiry.stream] = stream.with_partition(expiry.partition, left)
+        elif change.epoch == stream.epoch:
+            corrected = _corrected(stream.partitions[change.partition], change)
+            streams[change.stream] = stream.with_partition(change.partition, corrected)
 
 
 def _acknowledge(streams: dict[str, StreamOffsets], commit: Commit, now: dt.datetime) -> Iterator[str]:
@@ -154,7 +141,15 @@ def _fence(stream: StreamOffsets | None, change: PartitionRemoval | PartitionAdv
 def _moved(
     known: PartitionOffsets, change: PartitionRemoval | PartitionAdvance, now: dt.datetime
 ) -> PartitionOffsets:
-    return known.cleared(change) if isinstance(change, PartitionRemoval) else known.advanced(change, now)
+    if isinstance(change, PartitionRemoval):
+        return known.without(change.removed_count)
+    return known.advanced(change, now)
+
+
+def _corrected(known: PartitionOffsets, change: PartitionReversal | PartitionExpiry) -> PartitionOffsets:
+    if isinstance(change, PartitionExpiry):
+        return known.without(change.removed_count)
+    return known.reversed(len(change.offsets))
 
 
 def _removal_fence(stream: StreamOffsets | None, removal: PartitionRemoval) -> str:

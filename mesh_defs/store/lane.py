@@ -19,7 +19,8 @@ from mesh_defs.store.engine import Attached
 from mesh_defs.store.errors import first_line, is_retryable, store_error
 from mesh_defs.store.layout import OFFSETS, parse_row, read_row
 from mesh_defs.store.lock import WriterLock
-from mesh_defs.store.offsets import StoreOffsets, offsets_to_json
+from mesh_defs.store.offsets import StoreOffsets
+from mesh_defs.store.offsets_text import offsets_to_json
 from mesh_defs.store.schema import table_name
 
 ATTEMPTS = 8

@@ -19,7 +19,8 @@ import duckdb
 from mesh_defs.contract.arrow import DEAD_LETTERS
 from mesh_defs.model.errors import LayoutError, StoreError
 from mesh_defs.store.engine import quote
-from mesh_defs.store.offsets import LAYOUT, StoreOffsets, offsets_from_json, offsets_to_json
+from mesh_defs.store.offsets import LAYOUT, StoreOffsets
+from mesh_defs.store.offsets_text import offsets_from_json, offsets_to_json
 from mesh_defs.store.schema import create_statement, table_name
 
 LEDGER = "ledger"

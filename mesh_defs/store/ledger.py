@@ -9,11 +9,11 @@ from typing import Any
 
 import duckdb
 
+from mesh_defs.model.micros import from_micros
 from mesh_defs.model.records import Gap
 from mesh_defs.store.engine import Attached
 from mesh_defs.store.errors import translated
 from mesh_defs.store.layout import LEDGER
-from mesh_defs.store.offsets import from_micros
 from mesh_defs.store.schema import table_name
 
 

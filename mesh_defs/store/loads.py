@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import duckdb
 
+from mesh_defs.model.micros import from_micros
 from mesh_defs.store.account import ATOMICITY, Account, Violation
 from mesh_defs.store.engine import Attached
 from mesh_defs.store.errors import translated
 from mesh_defs.store.layout import LOADS_TABLE
-from mesh_defs.store.offsets import from_micros
 from mesh_defs.store.schema import stored_columns, table_name
 
 

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from mesh_defs.model.errors import StoreLockedError
+from mesh_defs.model.flock import is_locked
 
 _FIRST_PAUSE_S = 0.002
 _LONGEST_PAUSE_S = 0.05
@@ -96,18 +97,7 @@ class FileLock:
 
         Who asks for the lock in that very instant may be told that it is held, and asks again.
         """
-        try:
-            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        else:
-            return False
-        finally:
-            os.close(fd)
+        return is_locked(self.path)
 
     def holder(self) -> Holder | None:
         """Return who signed the lock file last, or None; meaningful only while somebody holds the lock."""

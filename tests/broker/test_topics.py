@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from mesh_defs.broker import Broker
-from mesh_defs.contract.contract import EventKind, StreamContract
+from mesh_defs.contract.choices import EventKind
+from mesh_defs.contract.contract import StreamContract
 from mesh_defs.model.errors import BrokerError, TopicConflictError
 
 

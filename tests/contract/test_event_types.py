@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from mesh_defs.contract.contract import COORDINATES, EventTypeFrom, StreamContract, TypeSource
+from mesh_defs.contract.choices import TypeSource
+from mesh_defs.contract.contract import COORDINATES, EventTypeFrom, StreamContract
 from mesh_defs.contract.domain import load_domain, read_domain
 from mesh_defs.contract.lint import lint_paths
 from mesh_defs.contract.load import load_contract, read_contract

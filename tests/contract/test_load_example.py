@@ -5,19 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
-from mesh_defs.contract.contract import (
-    Domain,
+from mesh_defs.contract.choices import (
     Envelope,
     EventKind,
     Incremental,
     OnError,
     OnLoss,
     OnUnknownField,
-    ProductContract,
-    SlaProperty,
     StartFrom,
-    StreamContract,
 )
+from mesh_defs.contract.contract import Domain, ProductContract, SlaProperty, StreamContract
 from mesh_defs.contract.domain import load_domain
 from mesh_defs.contract.load import load_contract
 from mesh_defs.contract.types import Column, ColumnType, Kind, Limits, QualityEntry

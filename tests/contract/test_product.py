@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from mesh_defs.contract.contract import Incremental, ProductContract
+from mesh_defs.contract.choices import Incremental
+from mesh_defs.contract.contract import ProductContract
 from mesh_defs.contract.load import load_contract, read_contract
 from tests.contract.documents import product, write_product
 

@@ -7,14 +7,8 @@ from typing import Any
 
 import pytest
 
-from mesh_defs.contract.contract import (
-    COORDINATES,
-    EventKind,
-    LoadMode,
-    OnError,
-    OnUnknownField,
-    RestContract,
-)
+from mesh_defs.contract.choices import EventKind, LoadMode, OnError, OnUnknownField
+from mesh_defs.contract.contract import COORDINATES, RestContract
 from mesh_defs.contract.domain import load_domain
 from mesh_defs.contract.load import load_contract, read_contract
 from mesh_defs.model.findings import Severity

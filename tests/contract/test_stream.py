@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from mesh_defs.contract.contract import Envelope, EventKind, StartFrom, StreamContract
+from mesh_defs.contract.choices import Envelope, EventKind, StartFrom
+from mesh_defs.contract.contract import StreamContract
 from mesh_defs.contract.load import load_contract, read_contract
 from mesh_defs.model.findings import Finding, Severity
 from tests.contract.documents import stream, stream_of, write_stream

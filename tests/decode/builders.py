@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mesh_defs.contract.contract import EventKind, StreamContract
+from mesh_defs.contract.choices import EventKind
+from mesh_defs.contract.contract import StreamContract
 from mesh_defs.contract.types import Column, ColumnType, Kind
 from mesh_defs.decode import decoder_for
 from mesh_defs.model.records import DeadLetter, Headers, RawBatch, TypedBatch

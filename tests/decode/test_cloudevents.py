@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesh_defs.contract.contract import Envelope
+from mesh_defs.contract.choices import Envelope
 from mesh_defs.contract.types import Kind
 from mesh_defs.model.records import DeadLetter, Headers, Stage
 from tests.decode.builders import FIRST_OFFSET, batch, column, decoded, letter, rows, stream

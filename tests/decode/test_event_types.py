@@ -13,13 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh_defs.contract.contract import (
-    Envelope,
-    EventTypeFrom,
-    OnUnknownField,
-    StreamContract,
-    TypeSource,
-)
+from mesh_defs.contract.choices import Envelope, OnUnknownField, TypeSource
+from mesh_defs.contract.contract import EventTypeFrom, StreamContract
 from mesh_defs.contract.types import Column, Kind
 from mesh_defs.decode import decoder_for
 from mesh_defs.model.records import Headers, RawBatch, Stage, TypedBatch

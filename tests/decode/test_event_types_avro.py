@@ -12,7 +12,8 @@ from uuid import UUID
 import fastavro
 import pytest
 
-from mesh_defs.contract.contract import EventTypeFrom, OnUnknownField, StreamContract, TypeSource
+from mesh_defs.contract.choices import OnUnknownField, TypeSource
+from mesh_defs.contract.contract import EventTypeFrom, StreamContract
 from mesh_defs.contract.types import Kind
 from mesh_defs.decode import RegisteredSchema, decoder_for
 from mesh_defs.model.errors import UnknownSchemaError

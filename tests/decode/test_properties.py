@@ -12,7 +12,7 @@ import pyarrow as pa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mesh_defs.contract.contract import Envelope
+from mesh_defs.contract.choices import Envelope
 from mesh_defs.contract.types import Column, ColumnType, Kind
 from mesh_defs.decode import content_hash, dead_letters_table, decoder_for
 from mesh_defs.model.records import RawBatch

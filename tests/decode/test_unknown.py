@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mesh_defs.contract.contract import OnUnknownField
+from mesh_defs.contract.choices import OnUnknownField
 from mesh_defs.contract.types import Column, Kind
 from tests.decode.builders import batch, column, decoded, letter, rows, stream
 

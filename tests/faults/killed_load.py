@@ -5,22 +5,19 @@ Run as a script: ROOT DOMAIN STEP. It ends by itself where the step never comes.
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from pathlib import Path
 
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest import Progress, run_pass
+from tests.faults.killing import kill_before
 
 
 def main() -> None:
     """Make the pass."""
     root, domain, step = sys.argv[1:]
 
-    def kill(number: int) -> None:
-        if number == int(step):
-            os.kill(os.getpid(), signal.SIGKILL)
+    kill = kill_before(int(step))
 
     def reading(_progress: Progress) -> None:
         kill(0)

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 
 import dagster as dg
 import pytest
@@ -16,13 +15,6 @@ from dagster import DagsterEvent, DagsterEventType
 from mesh_defs.orchestration.dead_runs import UNDER_WAY, end_dead_runs, runs_under_way
 
 SERVER = {".dagster/grpc_info": json.dumps({"host": "localhost", "socket": "/tmp/socket"})}  # noqa: S108 - a tag
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    """A Dagster that forgets everything."""
-    with dg.DagsterInstance.ephemeral() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mesh_defs.contract.contract import Domain, EventKind, StreamContract
+from mesh_defs.contract.choices import EventKind
+from mesh_defs.contract.contract import Domain, StreamContract
 from mesh_defs.contract.types import Column, ColumnType, Kind, Limits, QualityEntry
 from mesh_defs.orchestration.describe import description, owners, plain, table_schema, tags
 

@@ -11,6 +11,7 @@ import pytest
 
 from mesh_defs.orchestration.sensor import ask
 from tests.conftest import KafkaServer
+from tests.dagsters import dagster_on_disk
 from tests.meshes import ORDERS, MeshFolder
 from tests.orchestration.mesh_of_two import NOBODY, definitions, execute, key
 
@@ -29,10 +30,8 @@ def declared(root: Path, bootstrap: str = NOBODY, topic: str = "shop.orders.v1")
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """A Dagster of its own."""
-    home = tmp_path / "home"
-    home.mkdir()
-    with dg.DagsterInstance.local_temp(str(home)) as opened:
+    """A Dagster with files, so that a test sees what it leaves on the disk."""
+    with dagster_on_disk(tmp_path / "home") as opened:
         yield opened
 
 

@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 from tests.conftest import KafkaServer
+from tests.dagsters import dagster_on_disk
 from tests.meshes import MeshFolder
 from tests.orchestration.mesh_of_two import definitions, execute, key, mesh_of_two, order
 
@@ -32,9 +33,7 @@ def mesh(tmp_path: Path, kafka: KafkaServer) -> MeshFolder:
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """A Dagster with files, so that a test sees what it leaves on the disk."""
-    home = tmp_path / "home"
-    home.mkdir()
-    with dg.DagsterInstance.local_temp(str(home)) as opened:
+    with dagster_on_disk(tmp_path / "home") as opened:
         yield opened
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,19 +20,6 @@ from tests.orchestration.mesh_of_two import definitions, key, mesh_of_two, order
 
 ORDERS, TOTALS = key("shop.orders"), key("sales.totals")
 STOPPED = Trouble(error=RecordRefusedError(cannot="read", why="it is bad", do="mend it"), partition=0)
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    """A Dagster that forgets everything."""
-    with dg.DagsterInstance.ephemeral() as opened:
-        yield opened
-
-
-@pytest.fixture
-def orders(kafka: KafkaServer) -> str:
-    """The topic of the orders."""
-    return kafka.topic()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -18,13 +17,6 @@ AIRPORTS = (
     {"name": "alt", "logicalType": "integer", "quality": [{"metric": "nullValues", "mustBe": 0}]},
 )
 CHECKS = ["ledger", "new_unknown_fields", "null_values_alt", "partitions_moving"]
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    """A Dagster that forgets everything."""
-    with dg.DagsterInstance.ephemeral() as opened:
-        yield opened
 
 
 @pytest.fixture

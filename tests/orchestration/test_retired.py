@@ -10,10 +10,10 @@ import pytest
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest import StreamReport
 from mesh_defs.model.corrections import LossAcknowledgement, LostRange
+from mesh_defs.model.micros import from_micros
 from mesh_defs.orchestration.checks import moving_result
 from mesh_defs.orchestration.keys import LEDGER_CHECK
 from mesh_defs.store import PartitionOffsets, StreamOffsets
-from mesh_defs.store.offsets import from_micros
 from tests.meshes import MeshFolder
 from tests.orchestration.mesh_of_two import definitions
 from tests.store import kit

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -13,19 +12,6 @@ from mesh_defs.orchestration.sensor import NO_RETRY_TAG, ask
 from tests.conftest import KafkaServer
 from tests.meshes import MeshFolder
 from tests.orchestration.mesh_of_two import definitions, execute, key, mesh_of_two, order
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    """A Dagster that forgets everything."""
-    with dg.DagsterInstance.ephemeral() as opened:
-        yield opened
-
-
-@pytest.fixture
-def orders(kafka: KafkaServer) -> str:
-    """The topic of the orders."""
-    return kafka.topic()
 
 
 @pytest.fixture

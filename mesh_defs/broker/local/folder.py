@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+from mesh_defs.model.flock import is_locked
+
 _RETRY_SECONDS: Final = 0.02
 
 
@@ -72,17 +74,7 @@ class KafkaFolder:
 
     def is_locked(self) -> bool:
         """Return whether a Kafka runs on this folder, or is being started or stopped."""
-        try:
-            descriptor = os.open(self._lock, os.O_RDONLY)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(descriptor)
-        return False
+        return is_locked(self._lock)
 
     @contextmanager
     def locked(self, timeout: float) -> Iterator[int]:

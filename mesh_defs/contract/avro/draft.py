@@ -13,7 +13,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from mesh_defs.contract.avro.columns import Property, columns_of, plain_text
 from mesh_defs.contract.avro.types import AvroSchema, Record, Union, name_of
-from mesh_defs.contract.contract import Envelope, EventKind
+from mesh_defs.contract.choices import Envelope, EventKind
 from mesh_defs.contract.custom import Framing
 from mesh_defs.model.errors import ConfigError
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mesh_defs.contract.avro.types import AvroSchema
-from mesh_defs.contract.contract import OnUnknownField
+from mesh_defs.contract.choices import OnUnknownField
 from mesh_defs.contract.types import Column
 from mesh_defs.decode import exact
 from mesh_defs.decode.avro.fit import Aliases, Fit, members_of

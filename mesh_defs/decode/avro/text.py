@@ -43,7 +43,6 @@ _DAY_ONE: Final = dt.date(1970, 1, 1).toordinal()
 _DAYS: Final = range(1, dt.date.max.toordinal() + 1)
 _DAY: Final = range(86_400_000_000)
 _MICROSECONDS: Final = range(FIRST_MICROSECOND, LAST_MICROSECOND + 1)
-_UUID_SIZE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from mesh_defs.contract.contract import InputContract, OnUnknownField
+from mesh_defs.contract.choices import OnUnknownField
+from mesh_defs.contract.contract import InputContract
 from mesh_defs.decode import exact
 from mesh_defs.decode.columns import converter_for
 from mesh_defs.decode.columns.base import Array

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from mesh_defs.model.text import TextError
+
 BATCH_RECORDS: Final = 10_000
 BATCH_BYTES: Final = 8 << 20
 
@@ -15,21 +17,8 @@ MAX_RECORD: Final = 16 << 20
 BOM: Final = b"\xef\xbb\xbf"
 
 
-class MalformedFileError(Exception):
-    """What keeps a file as a whole from being read; the caller knows whose it is.
-
-    Args:
-        message: A clause, without what the file says.
-        line: Where, from 1; 0 where it is no matter of a line.
-    """
-
-    def __init__(self, message: str, line: int = 0) -> None:
-        super().__init__(message, line)
-        self.message = message
-        self.line = line
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.message}" if self.line else self.message
+class MalformedFileError(TextError):
+    """What keeps a file as a whole from being read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

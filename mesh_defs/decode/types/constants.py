@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from mesh_defs.contract.contract import InputContract, StreamContract, TypeSource
+from mesh_defs.contract.choices import TypeSource
+from mesh_defs.contract.contract import InputContract, StreamContract
 
 NO_CONSTANTS: Final[Mapping[str, str]] = MappingProxyType({})
 

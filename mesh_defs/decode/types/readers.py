@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from operator import methodcaller
 from typing import Final, Protocol, cast
 
-from mesh_defs.contract.contract import EventTypeFrom, TypeSource
+from mesh_defs.contract.choices import TypeSource
+from mesh_defs.contract.contract import EventTypeFrom
 from mesh_defs.decode.envelope.opened import Opened
 from mesh_defs.decode.refusal import Refusal
 from mesh_defs.model.records import Headers, Stage

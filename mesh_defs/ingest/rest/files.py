@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mesh_defs.contract.contract import LoadMode, RestContract
+from mesh_defs.contract.choices import LoadMode
+from mesh_defs.contract.contract import RestContract
 from mesh_defs.model.errors import SourceMissingError, SourceUnreadableError
+from mesh_defs.model.micros import from_micros
 from mesh_defs.store import LoadedFile
 
 SETTLED: Final = dt.timedelta(seconds=2)
 """How long a file must have been left alone before its time of change tells that it is the same: within the clock's
 tick of a file system it may change without a trace."""
-
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class SourceFile:
     @property
     def modified_at(self) -> dt.datetime:
         """When the content was last changed."""
-        return _EPOCH + dt.timedelta(microseconds=self.modified_ns // 1_000)
+        return from_micros(self.modified_ns // 1_000)
 
 
 def find_files(root: Path, contract: RestContract) -> tuple[SourceFile, ...]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from mesh_defs.contract.arrow import LOADS
-from mesh_defs.contract.contract import LoadMode, OnError, OnUnknownField, RestContract
+from mesh_defs.contract.choices import LoadMode, OnError, OnUnknownField
+from mesh_defs.contract.contract import RestContract
 from mesh_defs.decode import content_hash
 from mesh_defs.decode.decoder import Decoder
 from mesh_defs.decode.rest import Records
@@ -20,10 +21,10 @@ from mesh_defs.ingest.rest.read import open_file
 from mesh_defs.ingest.rest.seen import Seen
 from mesh_defs.ingest.staging import Staging
 from mesh_defs.model.errors import RecordRefusedError, TooManyDeadLettersError
+from mesh_defs.model.micros import from_micros
 from mesh_defs.model.records import DeadLetter, PartitionAdvance, RawBatch, StagedFile, TypedBatch
 from mesh_defs.store import DomainStore, LoadedFile
 from mesh_defs.store.layout import LOADS_TABLE
-from mesh_defs.store.offsets import from_micros
 
 EPOCH = 0
 PARTITION = 0

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mesh_defs.contract.contract import LoadMode, RestContract
+from mesh_defs.contract.choices import LoadMode
+from mesh_defs.contract.contract import RestContract
 from mesh_defs.contract.types import Column, ColumnType
 from mesh_defs.ingest.rest.files import Hashes, SourceFile, find_files
 from mesh_defs.model.errors import SourceChangedError

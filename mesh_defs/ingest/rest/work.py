@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from mesh_defs.contract.arrow import LOADS, table_schema
-from mesh_defs.contract.contract import LoadMode, RestContract
+from mesh_defs.contract.choices import LoadMode
+from mesh_defs.contract.contract import RestContract
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest.account import OnProgress, Progress
 from mesh_defs.ingest.report import PartitionReport, StreamReport, Trouble

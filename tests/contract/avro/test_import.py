@@ -17,7 +17,8 @@ from mesh_defs.contract.avro.draft import Wanted, draft_contract
 from mesh_defs.contract.avro.files import write_import
 from mesh_defs.contract.avro.schema import read_schema
 from mesh_defs.contract.avsc import read_avsc
-from mesh_defs.contract.contract import Envelope, EventKind, StreamContract
+from mesh_defs.contract.choices import Envelope, EventKind
+from mesh_defs.contract.contract import StreamContract
 from mesh_defs.contract.load import load_contract, read_contract
 from mesh_defs.contract.types import Kind
 from mesh_defs.model.errors import ConfigError, ContractError

@@ -11,7 +11,8 @@ from uuid import UUID
 from mesh_defs.contract.avro.draft import Wanted, draft_contract
 from mesh_defs.contract.avro.files import write_import
 from mesh_defs.contract.avro.schema import read_schema
-from mesh_defs.contract.contract import EventKind, StreamContract
+from mesh_defs.contract.choices import EventKind
+from mesh_defs.contract.contract import StreamContract
 from mesh_defs.contract.custom import Framing
 from mesh_defs.contract.load import load_contract
 from mesh_defs.contract.types import Column

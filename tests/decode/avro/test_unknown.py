@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mesh_defs.contract.contract import OnUnknownField
+from mesh_defs.contract.choices import OnUnknownField
 from mesh_defs.contract.types import ColumnType, Kind
 from tests.avro_values import encoded
 from tests.decode.avro.streams import (

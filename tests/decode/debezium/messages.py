@@ -10,7 +10,8 @@ from typing import Any
 
 import fastavro
 
-from mesh_defs.contract.contract import Envelope, EventKind, StreamContract
+from mesh_defs.contract.choices import Envelope, EventKind
+from mesh_defs.contract.contract import StreamContract
 from mesh_defs.contract.types import Column, Kind
 from tests.decode.builders import column, stream
 

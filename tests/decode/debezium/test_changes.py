@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mesh_defs.contract.arrow import table_schema
-from mesh_defs.contract.contract import OnUnknownField
+from mesh_defs.contract.choices import OnUnknownField
 from mesh_defs.contract.types import Kind
 from mesh_defs.model.records import Stage
 from tests.decode.builders import batch, column, decoded, letter, rows
