@@ -24,13 +24,14 @@ class UpMesh(ExampleMesh):
 
     Args:
         data: Where its stores, logs and local Kafka go.
+        options: Of `mesh up`.
     """
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *options: str) -> None:
         super().__init__(data)
         self.lines: list[str] = []
         self.process = subprocess.Popen(
-            [*self.command, "up", "--no-replay", "--port", str(free_port())],
+            [*self.command, "up", "--no-replay", "--port", str(free_port()), *options],
             env=self.environment,
             stdout=subprocess.PIPE,
             text=True,
@@ -65,17 +66,17 @@ def tables(mesh: ExampleMesh) -> set[str]:
     }
 
 
-@pytest.fixture
-def up(tmp_path: Path) -> Iterator[UpMesh]:
-    """The running mesh; nothing is left of it afterwards."""
-    mesh = UpMesh(tmp_path / "data")
+@pytest.fixture(params=[(), ("--no-resident",)], ids=["resident", "sensors"])
+def up(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[UpMesh]:
+    """The running mesh, ingesting by its resident ingester or by sensors; nothing is left of it afterwards."""
+    mesh = UpMesh(tmp_path / "data", *request.param)
     yield mesh
     assert mesh.stop() == []
 
 
 @pytest.mark.timeout(1800)
 def test_january_equals_the_csv_files(up: UpMesh, tmp_path: Path) -> None:
-    """By sensors alone: every record a row, every answer row by row what the files say."""
+    """By itself, whoever ingests: every record a row, every answer row by row what the files say."""
     up.wait_until_up()
     up.cli("process", "run", "replay", "--", "--months", "1", "--speed", "max")
     judge = Judge(tmp_path, (1, 1))
