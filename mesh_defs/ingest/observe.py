@@ -19,7 +19,7 @@ from mesh_defs.ingest.lease import lease_holder, nudge
 from mesh_defs.ingest.plan import StreamPlan, plan_stream
 from mesh_defs.ingest.report import PartitionReport, PassReport, StreamReport, Trouble
 from mesh_defs.model.errors import MeshError, StreamStoppedError
-from mesh_defs.store import DomainStore, Holder, StreamOffsets, read_ledger
+from mesh_defs.store import DomainStore, Holder, StreamOffsets, first_row, read_ledger
 from mesh_defs.store.schema import table_name
 
 PATIENCE_SECONDS: Final = 60.0
@@ -183,11 +183,12 @@ def _rows(watched: _Watched, store: DomainStore, table: str) -> int:
         return 0
     count = 0
     for partition, (begin, _) in (watched.plan.ranges if watched.plan else {}).items():
-        found = store.connection.execute(
+        found = first_row(
+            store.connection,
             f"SELECT count(*) FROM {table_name(store.domain, table)} "  # noqa: S608 - quoted
             "WHERE _epoch = ? AND _partition = ? AND _offset >= ?",
             [watched.plan.epoch if watched.plan else 0, partition, begin],
-        ).fetchone()
+        )
         count += found[0] if found else 0
     return count
 

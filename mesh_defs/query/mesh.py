@@ -11,7 +11,7 @@ import duckdb
 
 from mesh_defs.contract.project import Project
 from mesh_defs.model.errors import QueryError
-from mesh_defs.store import DomainStore, attach_domain, connect_engine
+from mesh_defs.store import DomainStore, attach_domain, connect_engine, first_row
 
 
 class Mesh:
@@ -57,14 +57,16 @@ class Mesh:
     def has_table(self, full_name: str) -> bool:
         """Say whether `domain.table` is there."""
         domain, _, table = full_name.partition(".")
-        found = self.connection.execute(
-            "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND table_name = ?", [domain, table]
-        ).fetchone()
+        found = first_row(
+            self.connection,
+            "SELECT 1 FROM duckdb_tables() WHERE database_name = ? AND table_name = ?",
+            [domain, table],
+        )
         return domain in self.domains and found is not None
 
     def snapshot(self, domain: str) -> int:
         """Return the snapshot of the domain's store that this connection, or its transaction, sees."""
-        found = self.connection.execute("SELECT id FROM ducklake_current_snapshot(?)", [domain]).fetchone()
+        found = first_row(self.connection, "SELECT id FROM ducklake_current_snapshot(?)", [domain])
         if found is None:
             raise QueryError(
                 cannot=f"read {domain}", why="its store has no snapshot", do="run `mesh ingest` first"

@@ -1,7 +1,8 @@
 """The domain store: one DuckLake a domain, written only through this package."""
 
 from mesh_defs.store.account import Account, Violation, accounts_of
-from mesh_defs.store.engine import attach_domain, connect_engine
+from mesh_defs.store.engine import attach_domain, connect_engine, first_row
+from mesh_defs.store.keeper import CatalogKeeper
 from mesh_defs.store.ledger import LedgerEntry, read_ledger
 from mesh_defs.store.loads import LoadedFile, read_loads
 from mesh_defs.store.lock import FileLock, Holder, WriterLock
@@ -20,6 +21,7 @@ from mesh_defs.store.verify import verify_store
 
 __all__ = [
     "Account",
+    "CatalogKeeper",
     "DomainStore",
     "EarlierEpoch",
     "FileLock",
@@ -39,6 +41,7 @@ __all__ = [
     "accounts_of",
     "attach_domain",
     "connect_engine",
+    "first_row",
     "maintain",
     "read_ledger",
     "read_loads",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from mesh_defs.store.engine import literal, metadata
+from mesh_defs.store.engine import first_row, literal, metadata
 from mesh_defs.store.errors import translated
 from mesh_defs.store.files import live_files
 from mesh_defs.store.layout import LEDGER, OFFSETS
@@ -57,14 +57,15 @@ def rewrite_deleted(
 def _half_empty(store: Housekeeping, table: str, share: float) -> bool:
     catalog = metadata(store.domain)
     with translated(f"count the deleted rows of {store.domain}.{table}"):
-        row = store.connection.execute(
+        row = first_row(
+            store.connection,
             f"SELECT count(*) FROM {catalog}.ducklake_delete_file d "
             f"JOIN {catalog}.ducklake_data_file f USING (data_file_id) "
             f"JOIN {catalog}.ducklake_table t ON t.table_id = f.table_id "
             "WHERE t.table_name = ? AND t.end_snapshot IS NULL AND d.end_snapshot IS NULL "
             "AND f.end_snapshot IS NULL AND d.delete_count >= ? * f.record_count",
             [table, share],
-        ).fetchone()
+        )
     return bool(row and row[0])
 
 
@@ -134,7 +135,5 @@ def _inlined_rows(store: Housekeeping, table: str) -> int:
             f"WHERE t.table_name = ? AND t.end_snapshot IS NULL",
             [table],
         ).fetchall()
-        counts = [
-            store.connection.execute(f"SELECT count(*) FROM {catalog}.{name}").fetchone() for (name,) in names
-        ]
+        counts = [first_row(store.connection, f"SELECT count(*) FROM {catalog}.{name}") for (name,) in names]
     return sum(count[0] for count in counts if count)

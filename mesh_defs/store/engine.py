@@ -1,7 +1,7 @@
 """DuckDB as every part of the mesh uses it: signed extensions from wheels, nothing fetched, UTC.
 
 The DuckDB of this process is the only SQLite library that may touch a catalog: Python's own `sqlite3` on the
-same file in the same process tears it without an error.
+same file in the same process tears it without an error (see `keeper` for the process that may).
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import importlib.util
 import os
 import platform
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import duckdb
 
@@ -92,6 +93,21 @@ def connect_engine(
     for statement in SETTINGS:
         con.execute(statement)
     return con
+
+
+def first_row(
+    con: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()
+) -> tuple[Any, ...] | None:
+    """Return a statement's first row, None where there is none, and end its transaction.
+
+    `fetchone` leaves the result open, and with it a read of SQLite's that keeps the catalog's log from being written
+    back for as long as the connection is idle.
+
+    Raises:
+        duckdb.Error: The statement failed.
+    """
+    rows = con.execute(sql, list(parameters)).fetchall()
+    return rows[0] if rows else None
 
 
 def attach_domain(

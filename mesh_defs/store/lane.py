@@ -15,7 +15,7 @@ import duckdb
 
 from mesh_defs.model.errors import StoreError
 from mesh_defs.model.records import Committed, OnStep
-from mesh_defs.store.engine import Attached
+from mesh_defs.store.engine import Attached, first_row
 from mesh_defs.store.errors import first_line, is_retryable, store_error
 from mesh_defs.store.layout import OFFSETS, parse_row, read_row
 from mesh_defs.store.lock import WriterLock
@@ -131,7 +131,7 @@ def current_snapshot(con: duckdb.DuckDBPyConnection, domain: str) -> int:
     Raises:
         duckdb.Error: The catalog refused.
     """
-    row = con.execute("FROM ducklake_current_snapshot(?)", [domain]).fetchone()
+    row = first_row(con, "FROM ducklake_current_snapshot(?)", [domain])
     if row is None:
         raise AssertionError
     return int(row[0])

@@ -18,7 +18,7 @@ import duckdb
 
 from mesh_defs.contract.arrow import DEAD_LETTERS
 from mesh_defs.model.errors import LayoutError, StoreError
-from mesh_defs.store.engine import quote
+from mesh_defs.store.engine import first_row, quote
 from mesh_defs.store.offsets import LAYOUT, StoreOffsets
 from mesh_defs.store.offsets_text import offsets_from_json, offsets_to_json
 from mesh_defs.store.schema import create_statement, table_name
@@ -69,7 +69,7 @@ def read_row(con: duckdb.DuckDBPyConnection, domain: str) -> tuple[str, str] | N
         duckdb.Error: The catalog refused.
     """
     try:
-        row = con.execute(f"SELECT offsets, batch FROM {table_name(domain, OFFSETS)}").fetchone()
+        row = first_row(con, f"SELECT offsets, batch FROM {table_name(domain, OFFSETS)}")
     except duckdb.CatalogException:
         return None
     return None if row is None else (row[0], row[1])

@@ -21,6 +21,7 @@ from mesh_defs.store.engine import (
     attach_domain,
     connect_engine,
     draft_statement,
+    first_row,
     quote,
 )
 from mesh_defs.store.errors import translated
@@ -147,7 +148,7 @@ class DomainStore:
             StoreError: There is no such table, or the catalog cannot be read.
         """
         with translated(f"count the rows of {self.domain}.{table}"):
-            row = self._con.execute(f"SELECT count(*) FROM {table_name(self.domain, table)}").fetchone()
+            row = first_row(self._con, f"SELECT count(*) FROM {table_name(self.domain, table)}")
         return int(row[0]) if row else 0
 
     def ensure_table(self, name: str, schema: pa.Schema) -> None:

@@ -1,4 +1,4 @@
-"""What the children of `mesh run` do: ingest a domain, or tell Dagster what was ingested."""
+"""What the children of `mesh run` do: ingest a domain, load files, keep catalogs open, or tell Dagster."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from mesh_defs.contract.project import Project
 from mesh_defs.ingest import StreamReport
 from mesh_defs.ingest.resident import Ending, Loader, ProcessStop, Resident, Stop, signature
 from mesh_defs.model.errors import ConfigError, ContractError, MeshError
+from mesh_defs.store import CatalogKeeper
 from mesh_defs.supervisor.resident.children import RENEW, Work, say
 
 _LOOK_SECONDS: Final = 2.0
+_KEEP_SECONDS: Final = 1.0
 
 
 class PipeReporter:
@@ -43,6 +45,11 @@ def ingesting(root: Path, name: str, memory_limit: int) -> Work:
 def loading(root: Path, names: Sequence[str], memory_limit: int) -> Work:
     """Return the work of the process that loads data at rest."""
     return partial(_load, root, tuple(names), memory_limit)
+
+
+def keeping(root: Path) -> Work:
+    """Return the work of the process that keeps all catalogs open."""
+    return partial(_keep, root)
 
 
 def telling(root: Path) -> Work:
@@ -83,6 +90,15 @@ def _load(root: Path, names: Sequence[str], memory_limit: int, pipe: Connection,
         memory_limit=memory_limit,
     )
     return RENEW if loader.run() else 0
+
+
+def _keep(root: Path, _pipe: Connection, parent: int) -> int:
+    """Hold the catalogs of all domains, also of those that this run does not ingest: their products are built."""
+    project, stop, keeper = Project.open(root), ProcessStop(parent), CatalogKeeper()
+    while True:
+        keeper.keep(project.data_folder(name) for name in project.domain_names())
+        if stop.wait(_KEEP_SECONDS):
+            return 0
 
 
 def _await_change(project: Project, name: str, before: object, stop: Stop) -> int:

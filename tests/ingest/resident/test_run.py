@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ import pytest
 
 from mesh_defs.ingest import read_failures
 from mesh_defs.ingest.lease import RESIDENT, files_holder, lease_holder
+from mesh_defs.store.engine import CATALOG_FILE
 from tests.conftest import KafkaServer
 from tests.ingest.resident.conftest import LONG, Resident, order, wait_for
 
@@ -31,6 +33,30 @@ def test_commits_appear_by_themselves(resident: Resident) -> None:
         (produced, produced - 1)
     ]
     assert run.stop() == 0
+    resident.holds()
+
+
+def test_catalogs_are_kept_open(resident: Resident) -> None:
+    """Between two transactions too: nobody can get SQLite's pending byte, and the log stays until the end."""
+    topic = resident.kafka.topic()
+    resident.mesh.stream("shop.orders", topic)
+    resident.start()
+    catalog = resident.folder() / CATALOG_FILE
+
+    def is_kept() -> bool:
+        if not catalog.exists():
+            return False
+        with catalog.open("r+b") as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 0x40000000)
+            except BlockingIOError:
+                return True
+        return False
+
+    wait_for(is_kept, "the keeper has the catalog")
+    resident.kafka.produce(topic, [order(n) for n in range(10)])
+    resident.until(10)
+    assert catalog.with_name(f"{CATALOG_FILE}-wal").exists()
     resident.holds()
 
 
