@@ -1,6 +1,7 @@
 """Writes docs/faults.md from the tests themselves: ``python -m mesh_defs.devtools.faults``. A test compares the two.
 
-A test names the rows that it shows by ``@pytest.mark.fault(N, ...)``; what is in a row stands in ``faults.toml``.
+A test names the rows that it shows by ``@pytest.mark.fault(N, ...)``; what is in a row stands in ``faults.toml``, and
+what the last long soak found in ``soak.md``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "faults.md"
 
 _ROWS: Final = Path(__file__).with_name("faults.toml")
+
+_SOAK: Final = Path(__file__).with_name("soak.md")
 
 _HEAD: Final = """\
 # The fault matrix
@@ -97,7 +100,12 @@ def _evidence(file: str, node: ast.stmt) -> Evidence | None:
     return Evidence(file=file, name=node.name, rows=tuple(rows), slow="pytest.mark.slow" in marks)
 
 
-def page(rows: Sequence[Fault], tests: Sequence[Evidence]) -> str:
+def soak() -> str:
+    """Return what the last long soak found."""
+    return _SOAK.read_text(encoding="utf-8")
+
+
+def page(rows: Sequence[Fault], tests: Sequence[Evidence], soaked: str = "") -> str:
     """Return the text of docs/faults.md.
 
     Raises:
@@ -107,7 +115,7 @@ def page(rows: Sequence[Fault], tests: Sequence[Evidence]) -> str:
     for test in tests:
         if not known.issuperset(test.rows):
             raise ValueError(f"{test.file}::{test.name} names a row that the matrix does not have")
-    return "\n".join([_HEAD, "", *_table(rows, tests)]) + "\n"
+    return "\n".join([_HEAD, "", *_table(rows, tests)]) + "\n" + (f"\n{soaked}" if soaked else "")
 
 
 def _table(rows: Sequence[Fault], tests: Sequence[Evidence]) -> Iterator[str]:
@@ -137,7 +145,7 @@ def _result(fault: Fault, tests: Sequence[Evidence]) -> str:
 
 def main() -> None:
     """Write the page."""
-    PAGE.write_text(page(faults(), evidence()), encoding="utf-8")
+    PAGE.write_text(page(faults(), evidence(), soak()), encoding="utf-8")
     sys.stdout.write(f"{PAGE}\n")
 
 

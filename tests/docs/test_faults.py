@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mesh_defs.devtools.faults import PAGE, Evidence, Fault, evidence, faults, page
+from mesh_defs.devtools.faults import PAGE, Evidence, Fault, evidence, faults, page, soak
 
 ROWS = 48
 
@@ -14,7 +14,7 @@ ROWS = 48
 def test_the_matrix_is_up_to_date() -> None:
     """The page is as the generator would write it now, with every row once and in order."""
     assert [fault.row for fault in faults()] == list(range(1, ROWS + 1))
-    made = page(faults(), evidence())
+    made = page(faults(), evidence(), soak())
     found = PAGE.read_text(encoding="utf-8")
     assert found == made, f"{PAGE.name} has drifted: run `python -m mesh_defs.devtools.faults`"
 
