@@ -44,7 +44,7 @@ from soaking.waiting import wait_for  # noqa: E402
 from mesh_defs.store import DomainStore  # noqa: E402
 
 READERS = 2
-LINE_EVERY = 10
+LINE_EVERY = 20
 CONSOLE = Console(stderr=True)
 
 
@@ -83,7 +83,7 @@ class Soak:
             self._strike()
         except KeyboardInterrupt:
             CONSOLE.print("interrupted: judging what was done so far")
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            self._mesh.ensure_broker()
 
     def judge(self) -> Report:
         """End all harm, let one pass bring everything in, and judge."""
@@ -91,7 +91,7 @@ class Soak:
             source.stop()
         for source in self._sources:
             wait_for(lambda source=source: not source.is_alive(), f"the end of the {source.name}", 600)
-        self._nemesis.end()
+        self._mesh.end()
         self._mesh.run_to_its_end("ingest")
         self._mesh.run_to_its_end("store", "maintain")
         self.end_readers()
@@ -127,7 +127,7 @@ class Soak:
             for source in self._sources:
                 source.stop()
             self.end_readers()
-            self._nemesis.end()
+            self._mesh.end()
         finally:
             self._mesh.stop_broker()
 
@@ -163,6 +163,7 @@ def main() -> None:
     options = parser.parse_args()
     for name in [name for name in os.environ if name.startswith("MESH_") and name != "MESH_MAVEN_MIRROR"]:
         del os.environ[name]  # the overrides are for other meshes
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = Path(tempfile.mkdtemp(prefix="soak-")).resolve()
     CONSOLE.print(f"seed {options.seed}, in {folder}", soft_wrap=True)
     soak = Soak(folder, options.kills, options.seed)

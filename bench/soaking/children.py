@@ -119,7 +119,12 @@ def housekeeping(root: Path, log: Path, tally: Path, fuse: Fuse) -> None:
                 sys.stderr.write(f"maintenance of {name}: {error}\n")
                 continue
             with tally.open("a", encoding="utf-8") as file:
-                file.write(" ".join(["round", *(f"{step.name}={step.count}" for step in done.steps)]) + "\n")
+                file.write(
+                    " ".join(
+                        ["round", *(f"{step.name.replace(' ', '_')}={step.count}" for step in done.steps)]
+                    )
+                    + "\n"
+                )
         pause(chance.uniform(0.5, 3.0))
 
 

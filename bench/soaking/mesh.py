@@ -21,12 +21,15 @@ from mesh_defs.ingest.lease import lease_holder
 from mesh_defs.model.errors import ProcessError
 from soaking.children import Fuse, bounded, command, housekeeping, resident
 from soaking.streams import DOMAINS, STREAMS, write_project
-from soaking.waiting import becomes, pause, wait_for
+from soaking.waiting import becomes, pause, stopped_seconds, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCH = ROOT / "bench"
 CLEANER = {"log.cleaner.backoff.ms": "500"}
 STARTS = 5
+LONG_STOP = 5.0
+"""Seconds after which a command that was stopped may have taken its broker for dead."""
+
 CALM = (0, None, -signal.SIGKILL, -signal.SIGTERM)
 
 
@@ -50,6 +53,7 @@ class SoakedMesh:
         self._tally = folder / "maintenance"
         self._runs: list[ForkServerProcess] = []
         self._housekeeping: ForkServerProcess | None = None
+        self._children: list[ForkServerProcess] = []
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["__main__", bounded.__module__])
         with AdminClient({"bootstrap.servers": self.address}) as admin:
@@ -134,6 +138,10 @@ class SoakedMesh:
         except psutil.NoSuchProcess:
             return False
 
+    def ensure_broker(self) -> None:
+        """Start the broker where it does not run."""
+        self._kafka.start(adopt=True, timeout=180)
+
     def restart_broker(self, *, kill: bool, away: float) -> None:
         """End the broker, leave it away for so many seconds, and start it again."""
         pid = self._kafka.status().pid
@@ -157,11 +165,14 @@ class SoakedMesh:
         self.run_to_its_end("ledger", "verify")
 
     def run_to_its_end(self, *arguments: str) -> None:
-        """Run a command of the mesh that must succeed."""
+        """Run a command of the mesh that must succeed, once more where it was stopped together with the soak."""
         log = f"{'-'.join(arguments)}"
+        before = stopped_seconds()
         process = self._command(log, *arguments)
         wait_for(lambda: process.poll() is not None, f"the end of `mesh {' '.join(arguments)}`", 900)
-        if process.returncode:
+        if process.returncode and stopped_seconds() > before + LONG_STOP:
+            self.run_to_its_end(*arguments)
+        elif process.returncode:
             said = (self.logs / f"{log}.log").read_text(encoding="utf-8").strip().splitlines()[-3:]
             self.troubles.append(
                 f"`mesh {' '.join(arguments)}`: code {process.returncode}: {' / '.join(said)}"
@@ -169,7 +180,9 @@ class SoakedMesh:
 
     def start_reader(self, work: Any, out: Path, seed: int) -> ForkServerProcess:
         """Start a reader."""
-        return self._child(work, self.root, self.logs / "readers.log", out, seed)
+        reader = self._child(work, self.root, self.logs / "readers.log", out, seed)
+        self._children.remove(reader)
+        return reader
 
     def end(self) -> None:
         """End every process but the broker."""
@@ -177,13 +190,11 @@ class SoakedMesh:
             run.terminate()
         if not becomes(lambda: not self.runs(), 60):
             self.troubles.append("`mesh run` did not end in 60 s after SIGTERM")
-        for run in self._runs:
-            run.kill()
-            run.join()
         self._runs.clear()
-        if self._housekeeping is not None:
-            self._housekeeping.kill()
-            self.forget_housekeeping()
+        for child in self._children:
+            child.kill()
+            child.join()
+        self._housekeeping = None
         for domain in DOMAINS:  # children of a killed `mesh run` end by themselves
             wait_for(lambda domain=domain: self.holder(domain) is None, f"the end of who ingests {domain}")
 
@@ -214,6 +225,7 @@ class SoakedMesh:
     def _child(self, work: Any, *arguments: Any, daemon: bool = True) -> ForkServerProcess:
         child = self._context.Process(target=work, args=arguments, daemon=daemon, name=work.__name__)
         child.start()
+        self._children = [*(known for known in self._children if known.is_alive()), child]
         return child
 
 

@@ -19,7 +19,7 @@ LONG = 20.0
 """Seconds after which a child that did not meet its fate is killed as it is."""
 
 REST_SECONDS = 6.0
-VERIFY_EVERY = 80
+VERIFY_EVERY = 50
 PASSES_EVERY = 6
 
 
@@ -35,7 +35,6 @@ class Nemesis:
         self.struck: Counter[str] = Counter()
         self._mesh = mesh
         self._chance = chance
-        self._left: list[ForkServerProcess] = []
         self._rounds = 0
 
     @property
@@ -69,15 +68,8 @@ class Nemesis:
         act()
         pause(self._chance.uniform(0.1, 0.8))
 
-    def end(self) -> None:
-        """End every process of the mesh."""
-        for child in self._left:
-            _end(child)
-        self._mesh.end()
-
     def _tend(self) -> None:
         """Start what should run; count the maintenance that ended itself."""
-        self._left = [child for child in self._left if child.is_alive()]
         if not self._mesh.runs():
             self._mesh.start_run()
         if self._mesh.tend_housekeeping(self._housekeeping_fuse):
@@ -166,7 +158,6 @@ class Nemesis:
         """Let a pass do the work of one that is stopped; it may have to wait for the writer's lane."""
         successor = self._mesh.bounded(domain, Fuse(0, 1, 0))
         becomes(lambda: not successor.is_alive(), self._chance.uniform(1.0, 4.0))
-        self._left.append(successor)
 
     def _kill_command(self) -> None:
         process = self._mesh.start_ingest()
@@ -244,8 +235,3 @@ def _signal(pid: int | None, number: int) -> None:
         psutil.Process(pid).send_signal(number)
     except psutil.NoSuchProcess:
         return
-
-
-def _end(child: ForkServerProcess) -> None:
-    child.kill()
-    child.join()

@@ -94,9 +94,11 @@ class Report:
         yield from _table(("fault", "struck"), [*[(n, c) for n, c in struck if c], *kills])
         yield ""
         done = ", ".join(
-            f"{name} {count:,}" for name, count in sorted(self.maintained.items()) if name != "round"
+            f"{name.replace('_', ' ')} {count:,}"
+            for name, count in sorted(self.maintained.items())
+            if name != "round"
         )
-        yield f"Maintenance ended {self.maintained['round']:,} rounds: {done}."
+        yield f"Maintenance came to the end of {self.maintained['round']:,} rounds, which counted: {done}."
         yield (
             f"Readers compared tables, ledger and offsets {self.asked[readers.ASKED]:,} times in one snapshot each; "
             f"{self.asked[readers.OVERTAKEN]:,} transactions outlived the time for which their files are promised. "

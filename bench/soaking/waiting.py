@@ -9,6 +9,7 @@ from collections.abc import Callable
 LONGEST_STEP = 1.0
 POLL = 0.05
 _never = threading.Event()
+_stopped = [0.0]
 
 
 class SoakError(Exception):
@@ -30,6 +31,7 @@ def becomes(condition: Callable[[], object], bound: float) -> bool:
         pause(POLL)
         now = time.monotonic()
         waited += min(now - last, LONGEST_STEP)
+        _stopped[0] += max(0.0, now - last - LONGEST_STEP)
         last = now
     return True
 
@@ -42,3 +44,8 @@ def wait_for(condition: Callable[[], object], what: str, bound: float = 300.0) -
     """
     if not becomes(condition, bound):
         raise SoakError(f"{what} did not come in {bound:.0f} s")
+
+
+def stopped_seconds() -> float:
+    """Return for how long this process was stopped, as far as its waits tell."""
+    return _stopped[0]
