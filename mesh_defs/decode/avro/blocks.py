@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mesh_defs.contract.avro.types import Array, Enum, Fixed, Primitive, Record
+from mesh_defs.decode.avro.branches import Branches
 from mesh_defs.decode.avro.nodes import Node, is_null
 from mesh_defs.decode.columns import base
 
@@ -49,6 +50,7 @@ class Blocks:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._branches = Branches(node)
         names = _Names()
         bare = [_bare(part, names) for part in node.parts]
         self.possible = None not in bare
@@ -68,16 +70,17 @@ class Blocks:
         if not self.possible:
             return None
         try:
-            *columns, marks = self._read(payloads)
+            block = self._mark.join(payloads) + self._mark
+            *columns, marks = self._read(block, len(payloads))
             if len(marks) != len(payloads) or pc.unique(marks).to_pylist() != [self._mark]:
                 return None
+            self._branches.check(block, payloads, _MARK_SIZE)
             return [_settled(part, column) for part, column in zip(self._node.parts, columns, strict=True)]
         except _FAILURES:
             return None
 
-    def _read(self, payloads: Sequence[bytes]) -> list[Values]:
-        body = self._mark.join(payloads) + self._mark
-        parts = (self._header, _varint(len(payloads)), _varint(len(body)), body, self._sync)
+    def _read(self, block: bytes, count: int) -> list[Values]:
+        parts = (self._header, _varint(count), _varint(len(block)), block, self._sync)
         frame = pl.read_avro(io.BytesIO(b"".join(parts)))
         table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
         return [_whole(column) for column in table.columns]

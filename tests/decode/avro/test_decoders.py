@@ -128,6 +128,70 @@ def test_a_damaged_payload_meets_one_verdict(data: st.DataObject) -> None:
     assert agrees(schema, type_.node, value, read(writer, bad))
 
 
+NULLABLE = {
+    "type": "record",
+    "name": "R",
+    "fields": [
+        {"name": "n", "type": ["null", "long"]},
+        {"name": "x", "type": ["double", "null"]},
+        {"name": "fix", "type": {"type": "fixed", "name": "F", "size": 3}},
+        {"name": "s", "type": ["string", "null"]},
+        {"name": "days", "type": {"type": "array", "items": ["null", {"type": "array", "items": "string"}]}},
+        {
+            "name": "in",
+            "type": [
+                "null",
+                {
+                    "type": "record",
+                    "name": "In",
+                    "fields": [{"name": "b", "type": "boolean"}, {"name": "y", "type": ["null", "int"]}],
+                },
+            ],
+        },
+        {"name": "tail", "type": "bytes"},
+    ],
+}
+
+
+@pytest.mark.fault(20, 21)
+@settings(_CALM, max_examples=100)
+@given(st.data())
+def test_an_index_of_no_branch_is_refused_whoever_reads(data: st.DataObject) -> None:
+    """Polars would take any other index for one of the two; each byte of a payload is made such an index in turn."""
+    schema, record = of(NULLABLE)
+    writer = plain(schema, record)
+    drawn = data.draw(st.lists(values(schema, record), min_size=9, max_size=9))
+    good = [encoded(writer, value) for value in drawn]
+    assert Blocks(node_of(schema, record)).read(good) is not None
+    chosen = data.draw(st.sampled_from(good))
+    place = data.draw(st.integers(0, len(chosen) - 1))
+    bad = chosen[:place] + bytes([data.draw(st.sampled_from([1, 4, 0x7F]))]) + chosen[place + 1 :]
+    type_ = RecordType(schema, record)
+    alone: dict[int, Refusal] = {}
+    among: dict[int, Refusal] = {}
+    one = type_.read([bad], alone)
+    many = type_.read([*good, bad], among)
+    assert [(r.rule, r.message, r.path) for r in among.values()] == [
+        (r.rule, r.message, r.path) for r in alone.values()
+    ]
+    if not alone:
+        assert [str(column[0]) for column in one] == [str(column[-1]) for column in many]
+
+
+def test_long_texts_and_long_arrays_are_read_at_once() -> None:
+    """Lengths of several bytes stand before unions; an array of more than a thousand elements is read by the other."""
+    schema, record = of(NULLABLE)
+    writer = plain(schema, record)
+    blocks = Blocks(node_of(schema, record))
+    value = {"n": -(2**63), "x": 0.5, "fix": b"abc", "s": "y" * 20_000, "in": {"b": True, "y": 2**31 - 1}}
+    for count, possible in ((1_000, True), (1_001, False)):
+        days = [("array", ["z" * 100, ""])] * count
+        payload = encoded(writer, value | {"days": days, "tail": b"t" * 70})
+        found = blocks.read([payload] * 9)
+        assert (found is not None) is possible
+        assert Reader(schema, record).read(payload)["days"] == [["z" * 100, ""]] * count
+
+
 def damaged(payload: bytes) -> st.SearchStrategy[bytes]:
     """The payload with some bytes changed, cut off, or too many."""
     size = len(payload)
