@@ -126,7 +126,9 @@ class _Mapping:
         said = self._type(type_, above)
         note = said.pop("description", "")
         description = ". ".join(text.rstrip(".") for text in (plain_text(member.doc), note) if text)
-        named: Property = {"name": member.name, **said, **({} if nullable else {"required": True})}
+        # What was written before a field with a default was added lacks it.
+        lacking = nullable or member.has_default
+        named: Property = {"name": member.name, **said, **({} if lacking else {"required": True})}
         if description:
             named["description"] = description
         if isinstance(type_, Enum) and not _SEVERAL & set(above):

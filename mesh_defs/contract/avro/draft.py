@@ -115,6 +115,8 @@ def _set_key(properties: Sequence[Property], record: Record, wanted: Wanted) -> 
         why = "a state needs a key, and the schema does not tell it"
         raise _refused(wanted, why, "name the key's columns with --primary-key")
     for position, name in enumerate(key, start=1):
+        if name in _never_null(record):
+            by_name[name]["required"] = True
         by_name[name]["primaryKey"] = True
         by_name[name]["primaryKeyPosition"] = position
     return (
@@ -124,10 +126,15 @@ def _set_key(properties: Sequence[Property], record: Record, wanted: Wanted) -> 
     )
 
 
+def _never_null(record: Record) -> frozenset[str]:
+    return frozenset(field.name for field in record.fields if not isinstance(field.type, Union))
+
+
 def _likely_key(properties: Sequence[Property], record: Record, wanted: Wanted) -> tuple[str, ...]:
     """Return the column that is named like a key: `id`, `user_id` or `userid` of `users`, `key`."""
-    required = [c["name"] for c in properties if c.get("required") and c["logicalType"] in _LIKELY_KEYS]
-    folded = {name.casefold().replace("_", ""): name for name in required}
+    given = _never_null(record)
+    likely = [c["name"] for c in properties if c["name"] in given and c["logicalType"] in _LIKELY_KEYS]
+    folded = {name.casefold().replace("_", ""): name for name in likely}
     stems = [word.casefold().replace("_", "") for word in (record.name.rpartition(".")[2], wanted.stream)]
     stems += [stem.removesuffix("s") for stem in stems]
     for candidate in ("id", *(f"{stem}id" for stem in stems), "key", *stems):

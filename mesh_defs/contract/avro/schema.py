@@ -31,7 +31,8 @@ from mesh_defs.contract.document import Node
 from mesh_defs.contract.report import did_you_mean
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_FULL_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+_NAMESPACE: Final = re.compile(r"[^\s\"\\.]+(\.[^\s\"\\.]+)*")
+"""More than the specification allows: Avro's own parser does not look, and databases' names have hyphens."""
 _COMPLEX: Final = ("record", "error", "enum", "fixed", "array", "map")
 _BITS: Final = 8
 _UUID_BYTES: Final = 16
@@ -140,12 +141,12 @@ class _Schema:
     def _full_name(self, node: Node, kind: str, namespace: str) -> tuple[str, str]:
         """Return a named type's full name, and the namespace of what stands in it."""
         said = _child(node, "name")
-        if not isinstance(said.value, str) or not _FULL_NAME.fullmatch(said.value):
+        if not isinstance(said.value, str) or not _is_full_name(said.value):
             raise AvscError(f"{said.value!r} is no name of {_article(kind)}", said.line)
         space = node.get("namespace")
         if space is not None and "." not in said.value:
             if not isinstance(space.value, str) or not (
-                space.value == "" or _FULL_NAME.fullmatch(space.value)
+                space.value == "" or _NAMESPACE.fullmatch(space.value)
             ):
                 raise AvscError(f"{space.value!r} is no namespace", space.line)
             namespace = space.value
@@ -230,6 +231,11 @@ def _decimal(node: Node, size: int | None) -> Logical | None:
     if size is not None and 10**precision - 1 > (1 << max(_BITS * size - 1, 0)) - 1:
         return None
     return Logical(name="decimal", precision=precision, scale=scale)
+
+
+def _is_full_name(text: str) -> bool:
+    space, _, name = text.rpartition(".")
+    return bool(_NAME.fullmatch(name)) and (name == text or bool(_NAMESPACE.fullmatch(space)))
 
 
 def _full(name: str, namespace: str) -> str:

@@ -68,6 +68,13 @@ class JsonText(FromArrow):
         return documents
 
 
+class Utf8(FromArrow):
+    """Bytes as text."""
+
+    def _misfit(self) -> Refusal:
+        return Refusal("format", "the bytes are no UTF-8, which a string is written in")
+
+
 def scalar(node: Node, column: Column, *, required: bool) -> Converter | None:
     """Return what turns scalars into a column; None where the column cannot take them."""
     type_ = column.type
@@ -91,8 +98,11 @@ def _arrow_form(node: Node, kind: Kind) -> type[FromArrow] | None:
         Kind.FLOAT: pa.types.is_float32(given),
         Kind.BOOLEAN: pa.types.is_boolean(given),
         Kind.STRING: pa.types.is_string(given) and not is_decimal(node),
-        Kind.BYTES: pa.types.is_binary(given),
+        # What is a string to one version of a schema may be bytes to another.
+        Kind.BYTES: pa.types.is_binary(given) or is_text(node),
     }
+    if kind is Kind.STRING and isinstance(node.type, Primitive) and pa.types.is_binary(given):
+        return Utf8
     return FromArrow if same.get(kind) else None
 
 

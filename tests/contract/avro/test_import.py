@@ -65,6 +65,21 @@ def annotated(type_: str, logical: str, **more: Any) -> dict[str, Any]:
     return {"type": type_, "logicalType": logical, **more}
 
 
+def test_a_field_with_a_default_is_not_required(tmp_path: Path) -> None:
+    """What was written before the field was added lacks it, and is no worse for it; a key is required all the same."""
+    schema = fields("users", id="long", tier="string", inner=fields("Inner", x="int", y="int"))
+    schema["fields"][0]["default"] = 0
+    schema["fields"][1]["default"] = "nobody"
+    schema["fields"][2]["type"]["fields"][0]["default"] = 7
+    found = imported(tmp_path, schema, kind=EventKind.STATE)
+    assert [(c.name, c.required, c.primary_key) for c in found.columns] == [
+        ("id", True, True),
+        ("tier", False, False),
+        ("inner", True, False),
+    ]
+    assert [(c.name, c.required) for c in found.columns[2].type.fields] == [("x", False), ("y", True)]
+
+
 @pytest.mark.parametrize(
     ("type_", "stored"),
     [

@@ -72,6 +72,18 @@ def test_an_error_names_its_line() -> None:
     assert refusal(again) == "line 2: the type 'F' is defined twice"
 
 
+def test_namespaces_are_what_avros_own_parser_takes() -> None:
+    """A connector names them after servers and tables, whose names have hyphens; names of types remain strict."""
+    for said in (
+        {"name": "Value", "namespace": "my-server.shop.order-items"},
+        {"name": "my-server.shop.order-items.Value"},
+    ):
+        text = json.dumps({"type": "record", **said, "fields": [{"name": "next", "type": ["null", "Value"]}]})
+        assert set(read_schema(text, "a test").names) == {"my-server.shop.order-items.Value"}
+    with pytest.raises(ContractError, match="is no name of a record"):
+        read_schema('{"type": "record", "name": "a-b.c-d", "fields": []}', "a test")
+
+
 def test_namespaces_are_inherited_as_the_specification_says() -> None:
     """A name with dots has its own, an empty one is none, and what stands within inherits."""
     inner = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from fastavro.utils import generate_many
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mesh_defs.contract.avro.compatible import why_unreadable
 from mesh_defs.contract.avro.schema import read_schema
 from mesh_defs.contract.avro.types import (
     Array,
@@ -31,7 +33,7 @@ from mesh_defs.contract.types import Column, ColumnType, Kind
 from mesh_defs.model.errors import ConfigError
 from tests.avro_schemas import schemas
 from tests.avro_values import decimal, encoded, moment, parsed, plain, read, said_by, same, values
-from tests.decode.avro.streams import imported, typed
+from tests.decode.avro.streams import SchemasInMemory, framed, imported, record, typed
 
 FOLDER = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "avro"
 
@@ -132,6 +134,44 @@ def test_the_schemas_of_the_shared_data_need_no_edit(tmp_path: Path, path: Path)
     expected = [read(writer, payload) for payload in payloads]
     for row, value in zip(rows, expected, strict=True):
         assert {n: dict(v) if n == "contactinfo" else v for n, v in row.items()} == value
+
+
+def test_an_imported_contract_reads_what_older_schemas_wrote(tmp_path: Path) -> None:
+    """Of compatible versions every record is a row: promoted types, new fields, another order."""
+    old = record(id="int", score="int", text="bytes", raw="string", gone="string")
+    new = record(
+        raw="bytes",
+        text="string",
+        score="double",
+        id="long",
+        tier="string",
+        tags={"type": "map", "values": "long"},
+    )
+    new["fields"][4]["default"] = "basic"
+    new["fields"][5]["default"] = {}
+    assert (
+        why_unreadable(reader=read_schema(json.dumps(new), "new"), writer=read_schema(json.dumps(old), "old"))
+        == ()
+    )
+    contract = replace(imported(tmp_path, json.dumps(new)), framing="confluent")
+    schemas = SchemasInMemory()
+    schemas.put(1, old)
+    schemas.put(2, new)
+    before = {"id": 1, "score": 3, "text": "ä".encode(), "raw": "ä", "gone": "x"}
+    after = {"id": 2**40, "score": 0.5, "text": "ß", "raw": b"\xff", "tier": "gold", "tags": {"a": 1}}
+    values = [framed(1, old, before), framed(2, new, after)] * 10
+    found = typed(contract, *values, schemas=schemas)
+    assert found.dead_letters == ()
+    names = ("id", "score", "text", "raw", "tier", "tags", "_unknown", "_schema_id")
+    rows = [tuple(row[name] for name in names) for row in found.rows.to_pylist()]
+    assert (
+        rows
+        == [
+            (1, 3.0, "ä", "ä".encode(), None, None, '{"gone":"x"}', 1),
+            (2**40, 0.5, "ß", b"\xff", "gold", [("a", 1)], None, 2),
+        ]
+        * 10
+    )
 
 
 def test_the_shared_data_is_there() -> None:
