@@ -35,7 +35,7 @@ class CsvFile:
         header: The names of the columns.
 
     Raises:
-        MalformedFileError: There is no header, or it names a column twice.
+        MalformedFileError: There is no header, it names a column twice, or lines end in other signs.
     """
 
     def __init__(self, chunks: Iterable[bytes], delimiter: str = COMMA) -> None:
@@ -59,9 +59,13 @@ class CsvFile:
         if not first:
             raise MalformedFileError("the file is empty: it lacks even a header")
         try:
-            names = tuple(map(str, self._tokens.fields(first)))
+            fields = self._tokens.fields(first)
         except Refusal as refusal:
             raise MalformedFileError(f"the header cannot be read: {refusal.message}", line) from None
+        if any("\r" in field and not isinstance(field, Quoted) for field in fields):
+            # The whole file would be its header, and a snapshot of it empty.
+            raise MalformedFileError("lines end in a carriage return alone, not in a line feed", line)
+        names = tuple(map(str, fields))
         if any(count > 1 for count in Counter(names).values()):
             raise MalformedFileError("the header names a column twice", line)
         return names

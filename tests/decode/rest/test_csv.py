@@ -64,6 +64,7 @@ def test_a_single_column_may_be_empty() -> None:
         (b"a,b,a\n1,2,3\n", "line 1: the header names a column twice"),
         (b'a,"b\n1,2\n', "line 1: the header cannot be read"),
         (b"\xff,b\n1,2\n", "line 1: the header cannot be read"),
+        (b"a,b\r1,2\r", "line 1: lines end in a carriage return alone"),
     ],
 )
 def test_a_file_without_a_header_is_refused(data: bytes, message: str) -> None:
