@@ -8,6 +8,7 @@ import typer
 
 from mesh_defs.cli.app import JsonOption, print_json, print_table, project_of
 from mesh_defs.cli.complete import process_names
+from mesh_defs.model.secrets import shown_command
 from mesh_defs.supervisor.process import run_process
 
 app = typer.Typer(no_args_is_help=True, help="The processes of mesh.toml.")
@@ -20,14 +21,14 @@ def _group() -> None:
 
 @app.command("list")
 def list_(context: typer.Context, *, as_json: JsonOption = False) -> None:
-    """List the processes with their commands, as mesh.toml has them."""
+    """List the processes with their commands, as mesh.toml has them, secrets hidden."""
     processes = project_of(context).config.processes.values()
     if as_json:
-        print_json([{"name": process.name, "command": process.written} for process in processes])
+        print_json([{"name": p.name, "command": shown_command(p.written)} for p in processes])
         return
     print_table(
         ["name", "command"],
-        ((process.name, process.written) for process in processes),
+        ((process.name, shown_command(process.written)) for process in processes),
         empty="mesh.toml declares no process",
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,18 +12,13 @@ from typing import Final
 from mesh_defs.model.config_reader import ConfigReader
 from mesh_defs.model.errors import ConfigError
 from mesh_defs.model.registry_config import RegistryConfig, read_registry
+from mesh_defs.model.secrets import HIDDEN, shown_command, shown_table, shown_text
 
 CONFIG_FILE: Final = "mesh.toml"
 BOOTSTRAP_VARIABLE: Final = "MESH_BOOTSTRAP_SERVERS"
 REGISTRY_VARIABLE: Final = "MESH_SCHEMA_REGISTRY_URL"
 DATA_VARIABLE: Final = "MESH_DATA"
 MAIN: Final = "main"
-HIDDEN: Final = "********"
-
-_SECRET_KEY: Final = re.compile(
-    r"(password|secret|token|credential|user\.info|pem|jaas|oauthbearer\.config)", re.IGNORECASE
-)
-_USER_INFO: Final = re.compile(r"(?<=://)[^/@\s]+@")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +33,7 @@ class ProcessConfig:
 
     name: str
     command: tuple[str, ...] = field(repr=False)
-    written: str = ""
+    written: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +47,7 @@ class MeshConfig:
         registries: Schema registries by name.
         processes: The processes of `mesh up` by name, in the file's order.
         webhooks: The addresses that alerts are posted to.
+        secrets: What files say that ``NAME_FILE`` names.
         bootstrap_overridden: Whether ``MESH_BOOTSTRAP_SERVERS`` replaced ``main``.
     """
 
@@ -62,6 +57,7 @@ class MeshConfig:
     registries: Mapping[str, RegistryConfig] = field(default_factory=dict)
     processes: Mapping[str, ProcessConfig] = field(default_factory=dict)
     webhooks: tuple[str, ...] = field(default=(), repr=False)
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
     bootstrap_overridden: bool = False
 
     @property
@@ -72,12 +68,20 @@ class MeshConfig:
     def shown(self) -> dict[str, object]:
         """Return the effective configuration as plain values, secrets hidden."""
         return {
-            "mesh": {"name": self.name, "data": str(self.data)},
-            "kafka": {name: _shown_table(table) for name, table in self.kafka.items()},
-            "registry": {name: _shown_registry(entry) for name, entry in self.registries.items()},
-            "process": {name: {"command": entry.written} for name, entry in self.processes.items()},
+            "mesh": {"name": shown_text(self.name, self.secrets), "data": str(self.data)},
+            "kafka": {name: shown_table(table, self.secrets) for name, table in self.kafka.items()},
+            "registry": {name: self._shown_registry(entry) for name, entry in self.registries.items()},
+            "process": {
+                name: {"command": shown_command(entry.written)} for name, entry in self.processes.items()
+            },
             "alerts": {"webhooks": [HIDDEN for _ in self.webhooks]},
         }
+
+    def _shown_registry(self, entry: RegistryConfig) -> dict[str, str]:
+        if entry.directory is not None:
+            return {"directory": str(entry.directory), "compatibility": entry.compatibility}
+        options = {name: str(value) for name, value in entry.options.items()}
+        return shown_table({"url": entry.url or "", **options}, self.secrets)
 
 
 def load_config(root: Path, environ: Mapping[str, str] | None = None) -> MeshConfig:
@@ -111,6 +115,7 @@ def load_config(root: Path, environ: Mapping[str, str] | None = None) -> MeshCon
             for name, command, written in reader.processes(document)
         },
         webhooks=reader.texts(reader.table(document, "alerts", ("webhooks",)), "alerts", "webhooks"),
+        secrets=frozenset(reader.secrets),
         bootstrap_overridden=overridden,
     )
     if reader.problems:
@@ -167,17 +172,3 @@ def _registries(
     if override:
         registries[MAIN] = RegistryConfig(url=override)
     return registries
-
-
-def _shown_table(table: Mapping[str, str]) -> dict[str, str]:
-    return {
-        key: HIDDEN if _SECRET_KEY.search(key) else _USER_INFO.sub(f"{HIDDEN}@", value)
-        for key, value in table.items()
-    }
-
-
-def _shown_registry(entry: RegistryConfig) -> dict[str, str]:
-    if entry.directory is not None:
-        return {"directory": str(entry.directory), "compatibility": entry.compatibility}
-    options = {name: str(value) for name, value in entry.options.items()}
-    return _shown_table({"url": entry.url or "", **options})

@@ -28,11 +28,13 @@ class ConfigReader:
         root: The project's folder.
         environ: The environment that ``${NAME}`` is read from.
         problems: What is wrong, each beginning with the table and the key.
+        secrets: What was read from files that ``NAME_FILE`` names.
     """
 
     root: Path
     environ: Mapping[str, str]
     problems: list[str] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=list, repr=False)
 
     def top(self, document: Mapping[str, object]) -> Mapping[str, object]:
         """Check the names of the top-level tables and return the document."""
@@ -142,11 +144,13 @@ class ConfigReader:
             )
             return ""
         try:
-            return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+            value = Path(file).read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             self.problems.append(f"{key}: the file that {name}_FILE names cannot be read ({reason})")
             return ""
+        self.secrets.append(value)
+        return value
 
 
 def flat(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -83,6 +83,69 @@ def test_secrets_are_hidden(tmp_path: Path) -> None:
     assert "kafka.example.org:9093" in str(config.shown())
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "shown"),
+    [
+        ("ssl.key.password", "hunter2", "********"),
+        ("ssl.keystore.password", "hunter2", "********"),
+        ("ssl.key.pem", "-----BEGIN hunter2", "********"),
+        ("sasl.oauthbearer.client.secret", "hunter2", "********"),
+        ("sasl.oauthbearer.assertion.private.key.passphrase", "hunter2", "********"),
+        ("sasl.oauthbearer.config", "principal=hunter2", "********"),
+        ("sasl.oauthbearer.extensions", "key=hunter2", "********"),
+        ("sasl.kerberos.kinit.cmd", "echo hunter2 | kinit", "********"),
+        ("https.proxy", "http://me:hunter2@p:1", "http://********@p:1"),
+        ("https.proxy", "http://me:hun@ter2/hunter3@p:1/x", "http://********@p:1/x"),
+        ("https.proxy", "http://p:1/x?key=hunter2", "http://p:1/x?********"),
+        (
+            "https.proxy",
+            "http://a:hunter2@p:1,http://b:hunter3@q:2?k=hunter4",
+            "http://********@p:1,http://********@q:2?********",
+        ),
+        ("ssl.key.location", "/etc/keys/mesh.key", "/etc/keys/mesh.key"),
+        ("ssl.ca.location", "/etc/ca.pem", "/etc/ca.pem"),
+        ("sasl.username", "me", "me"),
+    ],
+)
+def test_secrets_of_every_form_are_hidden(tmp_path: Path, key: str, value: str, shown: str) -> None:
+    """By the option's name, or by their place in an address; what is no secret stays readable."""
+    text = f'[kafka.main]\n"bootstrap.servers" = "a:1"\n"{key}" = "{value}"'
+    config = load(tmp_path, text)
+    assert config.kafka["main"][key] == value
+    assert config.shown()["kafka"] == {"main": {"bootstrap.servers": "a:1", key: shown}}
+    assert "hunter" not in repr(config)
+
+
+def test_what_a_mounted_file_says_is_hidden_everywhere(tmp_path: Path) -> None:
+    """Who mounts a file means a secret, whatever key takes it."""
+    secret = tmp_path / "secret"
+    secret.write_text("hunter2\n", encoding="utf-8")
+    text = '[mesh]\nname = "m-${S}"\n[kafka.main]\n"bootstrap.servers" = "a:1"\n"client.id" = "x-${S}"'
+    config = load(tmp_path, text, S_FILE=str(secret))
+    assert config.kafka["main"]["client.id"] == "x-hunter2"
+    assert config.shown()["kafka"] == {"main": {"bootstrap.servers": "a:1", "client.id": "x-********"}}
+    assert "hunter" not in str(config.shown())
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ("feed --password hunter2 --speed 3", "feed --password ******** --speed 3"),
+        ("feed --db-password=hunter2 x", "feed --db-password=******** x"),
+        ("feed --api-key 'hunter2 hunter3' x", "feed --api-key ******** x"),
+        ("env API_TOKEN=hunter2 feed", "env API_TOKEN=******** feed"),
+        ("feed postgres://me:hunter2@db/x", "feed postgres://********@db/x"),
+        ("feed --token ${TOKEN} --password '${TOKEN}'", "feed --token ${TOKEN} --password '${TOKEN}'"),
+        ("feed --no-password --speed 3", "feed --no-password --speed 3"),
+    ],
+)
+def test_secrets_in_commands_are_hidden(tmp_path: Path, command: str, shown: str) -> None:
+    """Those that somebody wrote into mesh.toml itself; a variable's name is none."""
+    config = load(tmp_path, f'[process.feed]\ncommand = "{command}"', TOKEN="hunter4")  # noqa: S106
+    assert config.shown()["process"] == {"feed": {"command": shown}}
+    assert "hunter" not in repr(config)
+
+
 def test_commands_are_shown_as_written(tmp_path: Path) -> None:
     """A variable in a command may be a secret: the shown form has its name, not its value."""
     config = load(tmp_path, '[process.feed]\ncommand = "feed --token ${TOKEN}"', TOKEN="hunter2")  # noqa: S106
