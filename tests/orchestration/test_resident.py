@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from mesh_defs.ingest import PassReport, StreamReport
 from mesh_defs.ingest.lease import RESIDENT, lease_of
 from mesh_defs.ingest.report import Trouble
 from mesh_defs.model.errors import RecordRefusedError
+from mesh_defs.orchestration.measuring import SHARE
 from mesh_defs.orchestration.resident import DagsterReporter
 from mesh_defs.orchestration.sensor import ask
 from tests.conftest import KafkaServer
@@ -38,13 +41,26 @@ def count(instance: dg.DagsterInstance, asset: dg.AssetKey) -> int:
     return len(instance.fetch_materializations(asset, limit=100).records)
 
 
-def verdict(instance: dg.DagsterInstance, check: str) -> bool | None:
-    """Return the last verdict of a check of the orders."""
+def evaluation(instance: dg.DagsterInstance, check: str) -> dg.AssetCheckEvaluation | None:
+    """Return the last evaluation of a check of the orders."""
     wanted = dg.AssetCheckKey(ORDERS, check)
     record = instance.event_log_storage.get_latest_asset_check_execution_by_key([wanted]).get(wanted)
     if record is None or record.event is None or record.event.dagster_event is None:
         return None
-    return record.event.dagster_event.asset_check_evaluation_data.passed
+    return record.event.dagster_event.asset_check_evaluation_data
+
+
+def verdict(instance: dg.DagsterInstance, check: str) -> bool | None:
+    """Return the last verdict of a check of the orders."""
+    found = evaluation(instance, check)
+    return None if found is None else found.passed
+
+
+def metadata_of(instance: dg.DagsterInstance, check: str) -> Mapping[str, dg.MetadataValue]:
+    """Return what the last evaluation of a check of the orders says besides."""
+    found = evaluation(instance, check)
+    assert found is not None
+    return found.metadata
 
 
 def test_a_commit_is_a_materialisation_with_its_checks(
@@ -87,6 +103,63 @@ def test_what_a_killed_one_left_untold_is_told_by_the_next(
     for _ in range(2):
         DagsterReporter(mesh.open(), instance).report(nothing_new)
     assert count(instance, ORDERS) == 2
+
+
+class Watch:
+    """A clock that goes on by `step` seconds whenever somebody looks at it."""
+
+    def __init__(self, step: float) -> None:
+        self.now = 0.0
+        self.step = step
+
+    def __call__(self) -> float:
+        """Return the time."""
+        self.now += self.step
+        return self.now
+
+
+def test_rules_of_a_large_table_rest_and_are_made_good_for(
+    mesh: MeshFolder, instance: dg.DagsterInstance, kafka: KafkaServer, orders: str
+) -> None:
+    """Measuring that takes long is not repeated with each report; the last rows are measured all the same."""
+    rule = {"type": "library", "metric": "rowCount", "mustBeLessThan": 3, "name": "few"}
+    contract = mesh.root / "domains/shop/streams/orders.odcs.yaml"
+    document = json.loads(contract.read_text())
+    document["schema"][0]["quality"] = [rule]
+    contract.write_text(json.dumps(document))
+    watch = Watch(10.0)
+    reporter = DagsterReporter(mesh.open(), instance, watch)
+    kafka.produce(orders, [order(1)])
+    reporter.report(of_orders(mesh.ingest("shop")))
+    assert (verdict(instance, "few"), reporter.left()) == (True, None)
+    kafka.produce(orders, [order(n) for n in range(5)])
+    reporter.report(of_orders(mesh.ingest("shop")))
+    assert (verdict(instance, "ledger"), verdict(instance, "few")) == (True, True)
+    watch.step = 0.0
+    left = reporter.left()
+    assert left is not None
+    assert 0 < left < 10 * SHARE
+    reporter.catch_up()
+    assert verdict(instance, "few") is True
+    watch.now += left
+    reporter.catch_up()
+    assert (verdict(instance, "few"), reporter.left()) == (False, None)
+
+
+def test_the_pace_is_said_with_the_verdict(
+    mesh: MeshFolder, instance: dg.DagsterInstance, kafka: KafkaServer, orders: str
+) -> None:
+    """Where a table is measured more rarely than it is reported, and only there."""
+    kafka.produce(orders, [order(1)])
+    report = of_orders(mesh.ingest("shop"))
+    for step, pace in (
+        (0.0, None),
+        (30.0, "took 30 s; measured again after 10 min at the earliest, if rows came"),
+    ):
+        DagsterReporter(mesh.open(), instance, Watch(step)).report(report)
+        assert metadata_of(instance, "new_unknown_fields").get("pace") == (
+            pace and dg.MetadataValue.text(pace)
+        )
 
 
 def test_products_are_asked_for_after_a_report(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest import StreamReport
@@ -16,6 +16,9 @@ from mesh_defs.ingest.resident import Ending, Loader, ProcessStop, Resident, Sto
 from mesh_defs.model.errors import ConfigError, ContractError, MeshError
 from mesh_defs.store import CatalogKeeper
 from mesh_defs.supervisor.resident.children import RENEW, Work, say
+
+if TYPE_CHECKING:
+    from mesh_defs.orchestration.resident import DagsterReporter
 
 _LOOK_SECONDS: Final = 2.0
 _KEEP_SECONDS: Final = 1.0
@@ -116,14 +119,24 @@ def _tell(root: Path, pipe: Connection, parent: int) -> int:
     from mesh_defs.orchestration.resident import DagsterReporter  # noqa: PLC0415 - Dagster is imported only here
 
     with DagsterReporter(Project.open(root)) as reporter:
-        while pipe in wait([pipe, parent]):
+        while not (heard := wait([pipe, parent], reporter.left())) or pipe in heard:
             try:
-                report = pipe.recv()
+                report = pipe.recv() if heard else None
             except EOFError:  # the parent is gone, and this end of it was seen first
                 break
-            try:
-                reporter.report(report)
-            except MeshError as error:
-                say("", f"Dagster is not told of {report.domain}.{report.stream}: {error}")
-            pipe.send("told")
+            _told(reporter, report)
+            if report is not None:
+                pipe.send("told")
     return 0
+
+
+def _told(reporter: DagsterReporter, report: StreamReport | None) -> None:
+    """Tell a report, or measure what waits for it."""
+    try:
+        if report is None:
+            reporter.catch_up()
+        else:
+            reporter.report(report)
+    except MeshError as error:
+        what = "what was measured" if report is None else f"{report.domain}.{report.stream}"
+        say("", f"Dagster is not told of {what}: {error}")
