@@ -5,10 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Final
 
 from mesh_defs.broker.local import LocalKafka
 from mesh_defs.contract.project import Project
 from mesh_defs.model.config import BOOTSTRAP_VARIABLE
+
+_GRPC_VARIABLE: Final = "DAGSTER_GRPC_TIMEOUT_SECONDS"
+_GRPC_SECONDS: Final = 180
+"""As long as a run may take to start: on a busy machine its process takes longer than Dagster's usual 60 s to come up,
+and each start given up and tried again keeps the machine busier still."""
 
 
 def dagster_home(project: Project) -> Path:
@@ -28,6 +34,7 @@ def part_environment(project: Project) -> dict[str, str]:
         "MESH_PROJECT": str(project.root),
         "DAGSTER_HOME": str(dagster_home(project)),
         "DAGSTER_DISABLE_TELEMETRY": "1",
+        _GRPC_VARIABLE: os.environ.get(_GRPC_VARIABLE, str(_GRPC_SECONDS)),
         "PYTHONUNBUFFERED": "1",
     }
 
