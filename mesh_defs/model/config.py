@@ -114,7 +114,7 @@ def load_config(root: Path, environ: Mapping[str, str] | None = None) -> MeshCon
             name: ProcessConfig(name=name, command=command, written=written)
             for name, command, written in reader.processes(document)
         },
-        webhooks=reader.texts(reader.table(document, "alerts", ("webhooks",)), "alerts", "webhooks"),
+        webhooks=reader.addresses(reader.table(document, "alerts", ("webhooks",)), "alerts", "webhooks"),
         secrets=frozenset(reader.secrets),
         bootstrap_overridden=overridden,
     )

@@ -17,6 +17,7 @@ PARTS: Final = ("daemon", "kafka", "resident", "supervisor", "webserver")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _PLACEHOLDER: Final = re.compile(r"\$(\$?)\{([^}]*)\}")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ADDRESS: Final = re.compile(r"https?://[^/\s]", re.IGNORECASE)
 _BOOTSTRAP: Final = ("bootstrap.servers", "metadata.broker.list")
 
 
@@ -80,6 +81,16 @@ class ConfigReader:
             self.problems.append(f"[{path}] {key} must be a list of texts")
             return ()
         return tuple(self.fill(item, f"[{path}] {key}") for item in value)
+
+    def addresses(self, table: Mapping[str, object], path: str, key: str) -> tuple[str, ...]:
+        """Return a list of HTTP addresses; a problem names the place, for an address may hold a secret."""
+        found = self.texts(table, path, key)
+        for number, address in enumerate(found):
+            if address and not _ADDRESS.match(address):
+                self.problems.append(
+                    f"[{path}] {key}[{number}] is no address: it begins with http:// or https://"
+                )
+        return found
 
     def folder(self, text: str) -> Path:
         """Return an absolute path; a relative one begins at the project."""

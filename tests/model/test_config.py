@@ -214,6 +214,15 @@ def test_all_problems_at_once_with_suggestions(tmp_path: Path) -> None:
         assert part in message
 
 
+def test_a_webhook_is_an_address(tmp_path: Path) -> None:
+    """Otherwise no alert would ever arrive; the message does not say what stands there, which may be a secret."""
+    message = refused(tmp_path, '[alerts]\nwebhooks = ["https://a/b", "${H}", "http://"]', H="hunter2")
+    assert "[alerts] webhooks[1] is no address" in message
+    assert "[alerts] webhooks[2] is no address" in message
+    assert "webhooks[0]" not in message
+    assert "hunter" not in message
+
+
 def test_kafka_values_become_the_texts_of_librdkafka(tmp_path: Path) -> None:
     """Numbers and booleans are written as librdkafka reads them, and unquoted dotted keys are understood."""
     config = load(
@@ -238,7 +247,7 @@ def test_overrides_of_the_environment(tmp_path: Path) -> None:
     """MESH_* variables replace main connection, main registry and data, and ask for no replaced variable."""
     config = load(
         tmp_path,
-        EXAMPLE.replace("${ALERT_WEBHOOK}", "x"),
+        EXAMPLE.replace("${ALERT_WEBHOOK}", "http://x"),
         MESH_BOOTSTRAP_SERVERS="localhost:1",
         MESH_SCHEMA_REGISTRY_URL="http://localhost:2",
         MESH_DATA="elsewhere",
