@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from mesh_defs.cli.app import ERRORS, FAILED, Settings, say_error
-from mesh_defs.model.errors import MeshError
+from mesh_defs.model.errors import MeshError, of_the_system
 
 COMMANDS: Final = {
     "init": "scaffold:init",
@@ -103,6 +103,11 @@ def main() -> None:
     except BrokenPipeError:
         # The reader of a pipe (head, less) went away: nothing is wrong, and nothing more can be said.
         sys.stderr.close()
+        sys.exit(FAILED)
+    except OSError as error:
+        if "--verbose" in sys.argv:
+            ERRORS.print_exception()
+        say_error(of_the_system(error, cannot="go on"))
         sys.exit(FAILED)
 
 

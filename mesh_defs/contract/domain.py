@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,10 @@ class LoadedDomain:
 
 def is_domain(folder: Path) -> bool:
     """Return whether a folder declares a domain, be it a broken one."""
-    return (folder / DOMAIN_FILE).is_file() or any((folder / part).is_dir() for part in (STREAMS, PRODUCTS))
+    try:
+        return (folder / DOMAIN_FILE).is_file() or any((folder / p).is_dir() for p in (STREAMS, PRODUCTS))
+    except PermissionError:
+        return True
 
 
 def load_domain(folder: Path) -> Domain:
@@ -164,6 +168,10 @@ def _strays(folder: Path) -> Iterator[Finding]:
         elif path.suffix in _YAML and path.stem == "domain" and path.name != DOMAIN_FILE:
             yield _finding(path, "stray", f"nothing reads this file; rename it {DOMAIN_FILE}")
     for part in (STREAMS, PRODUCTS):
+        if _is_closed(folder / part):
+            yield _finding(
+                folder / part, "unreadable", "the folder cannot be read; give this user the right to"
+            )
         for path in sorted((folder / part).rglob("*")):
             direct = path.parent == folder / part
             if path.suffix in _YAML and not (direct and path.name.endswith(CONTRACT_SUFFIX)):
@@ -171,6 +179,13 @@ def _strays(folder: Path) -> Iterator[Finding]:
                     path, "stray", f"nothing reads this file; call it *{CONTRACT_SUFFIX}, directly in {part}/"
                 )
     yield from _strays_of_sql(folder)
+
+
+def _is_closed(folder: Path) -> bool:
+    try:
+        return folder.is_dir() and not os.access(folder, os.R_OK | os.X_OK)
+    except PermissionError:  # of the folder above, which the finding on `domain.yaml` is about
+        return False
 
 
 def _strays_of_sql(folder: Path) -> Iterator[Finding]:

@@ -54,9 +54,23 @@ class Project:
         return cls(root=root, config=load_config(root))
 
     def domain_names(self) -> tuple[str, ...]:
-        """Return the names of all domains that have a folder, broken ones included, in order."""
-        folders = (self.root / DOMAINS).glob("*")
-        return tuple(sorted(folder.name for folder in folders if is_domain(folder)))
+        """Return the names of all domains that have a folder, broken ones included, in order.
+
+        Raises:
+            ConfigError: The folder of the domains cannot be read.
+        """
+        try:
+            return tuple(
+                sorted(folder.name for folder in (self.root / DOMAINS).iterdir() if is_domain(folder))
+            )
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        except OSError as error:
+            raise ConfigError(
+                cannot=f"read {self.root / DOMAINS}",
+                why=error.strerror or "the system refused",
+                do="give this user the right to read it",
+            ) from None
 
     def domain(self, name: str) -> Domain:
         """Load a domain.

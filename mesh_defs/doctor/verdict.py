@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from mesh_defs.model.errors import MeshError
+from mesh_defs.model.errors import MeshError, of_the_system
 
 
 class Word(StrEnum):
@@ -53,4 +53,7 @@ def tried(part: str, attempt: Callable[[], Verdict]) -> Verdict:
     try:
         return attempt()
     except MeshError as error:
-        return failed(part, f"cannot {error.cannot}: {error.why}", error.do)
+        found = error
+    except OSError as error:
+        found = of_the_system(error, cannot="try it")
+    return failed(part, f"cannot {found.cannot}: {found.why}", found.do)

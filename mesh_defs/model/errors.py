@@ -69,6 +69,18 @@ def _rebuild(cls: type[MeshError], cannot: str, why: str, do: str) -> MeshError:
     return error
 
 
+def of_the_system(error: OSError, *, cannot: str) -> MeshError:
+    """Return what to tell of an error of the system that nobody foresaw: a file's rights, a full disk."""
+    where = f" at {error.filename}" if error.filename is not None else ""
+    return MeshError(
+        cannot=cannot,
+        why=f"the system says {(error.strerror or type(error).__name__).lower()}{where}",
+        do="look at owner, rights and room of that place; `mesh --verbose ...` shows what it was needed for"
+        if where
+        else "look at rights and room; `mesh --verbose ...` shows what was being done",
+    )
+
+
 class ConfigError(MeshError):
     """The configuration says something impossible, or lacks something needed."""
 

@@ -17,19 +17,23 @@ def inputs(contract: ProductContract) -> tuple[str, ...]:
     """Return the tables that a product reads, as `domain.table`, sorted.
 
     Raises:
-        ProductError: The file is not one SELECT, or names a table without its domain.
+        ProductError: The file is not one SELECT, or names a table without its domain, or cannot be read.
     """
-    return _inputs(contract.source_file, contract.source_file.stat().st_mtime_ns)
+    try:
+        modified = contract.source_file.stat().st_mtime_ns
+    except OSError as error:
+        raise _unreadable(contract.source_file, error) from error
+    return _inputs(contract.source_file, modified)
 
 
 def query_text(contract: ProductContract) -> str:
     """Return the product's SELECT as it stands in its file, without a closing semicolon.
 
     Raises:
-        ProductError: The file is not one SELECT.
+        ProductError: The file is not one SELECT, or cannot be read.
     """
     _parse(contract.source_file)
-    return contract.source_file.read_text(encoding="utf-8").strip().rstrip(";")
+    return _text(contract.source_file).strip().rstrip(";")
 
 
 @lru_cache(maxsize=1024)
@@ -52,13 +56,28 @@ def _inputs(path: Path, _modified: int) -> tuple[str, ...]:
 
 def _parse(path: Path) -> exp.Query:
     try:
-        statements = sqlglot.parse(path.read_text(encoding="utf-8"), dialect="duckdb")
+        statements = sqlglot.parse(_text(path), dialect="duckdb")
     except (SqlglotError, UnicodeDecodeError) as error:
         raise _refused(path, f"it cannot be parsed: {str(error).splitlines()[0]}") from error
     present = [s for s in statements if s is not None]
     if len(present) != 1 or not isinstance(present[0], exp.Query):
         raise _refused(path, "it is not exactly one SELECT")
     return present[0]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> ProductError:
+    return ProductError(
+        cannot=f"read the product's query {path.name}",
+        why=error.strerror or "the system refused",
+        do="put it beside its contract, readable",
+    )
 
 
 def _refused(path: Path, why: str) -> ProductError:

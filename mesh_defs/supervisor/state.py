@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psutil
 
@@ -84,11 +84,18 @@ def read_state(path: Path) -> RunState | None:
         found = json.loads(path.read_text(encoding="utf-8"))
         return RunState(
             run=found["run"],
-            supervisor=Birth(**found["supervisor"]),
-            parts=tuple(Birth(**part) for part in found["parts"]),
+            supervisor=_birth(found["supervisor"]),
+            parts=tuple(_birth(part) for part in found["parts"]),
         )
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
+
+
+def _birth(found: dict[str, Any]) -> Birth:
+    """Return a process that was written down; psutil takes no other kinds of ids and instants."""
+    if type(found["pid"]) is not int or found["pid"] <= 0 or not isinstance(found["created"], int | float):
+        raise TypeError
+    return Birth(**found)
 
 
 @contextmanager

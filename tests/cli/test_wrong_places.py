@@ -1,0 +1,124 @@
+"""Files and folders that are not what they should be: one line that says so, never a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mesh_defs.cli.main import main
+from mesh_defs.contract.domain import read_domain
+from mesh_defs.doctor.verdict import Word, tried
+from mesh_defs.scaffold import new_domain, new_project
+from mesh_defs.supervisor.state import read_state
+
+GARBAGE = bytes(range(256))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project with one domain."""
+    new_project(tmp_path / "mesh")
+    new_domain(tmp_path / "mesh", "sales")
+    return tmp_path / "mesh"
+
+
+def loop(path: Path) -> None:
+    """Put something there that the system itself refuses to follow, whoever asks."""
+    path.symlink_to(path)
+
+
+def looping_domains(root: Path) -> None:
+    """Let the folder of the domains lead to itself."""
+    (root / "domains").rename(root / "elsewhere")
+    loop(root / "domains")
+
+
+def looping_state(root: Path) -> None:
+    """Let the file lead to itself in which `mesh up` writes down what it started."""
+    (root / "data" / "run").mkdir(parents=True)
+    loop(root / "data" / "run" / "up.json")
+
+
+def looping_config(root: Path) -> None:
+    """Let mesh.toml lead to itself."""
+    (root / "mesh.toml").unlink()
+    loop(root / "mesh.toml")
+
+
+@pytest.mark.parametrize(
+    ("break_it", "command", "where"),
+    [
+        (looping_domains, "status", "domains"),
+        (looping_domains, "ingest", "domains"),
+        (looping_state, "down", "up.json"),
+        (looping_config, "status", "mesh.toml"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(
+    *,
+    root: Path,
+    break_it: Callable[[Path], None],
+    command: str,
+    where: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It names the place and the system's reason; the exit code is 1."""
+    break_it(root)
+    monkeypatch.setattr(sys, "argv", ["mesh", "--project", str(root), command])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out) == (1, "")
+    (line,) = err.splitlines()
+    assert line.startswith("mesh: cannot ")
+    assert where in line
+    assert "symbolic links" in line
+
+
+def test_the_doctor_goes_on_where_the_system_refuses() -> None:
+    """A part that cannot even be tried has failed; the others are tried."""
+
+    def attempt() -> None:
+        raise PermissionError(13, "Permission denied", "/a/place")
+
+    verdict = tried("disk", attempt)  # type: ignore[arg-type]
+    assert (verdict.state, verdict.found) == (
+        Word.FAILED,
+        "cannot try it: the system says permission denied at /a/place",
+    )
+
+
+def test_a_folder_of_contracts_that_is_closed_is_an_error(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streams that nobody may read are not as good as none: the domain does not load."""
+    streams = root / "domains" / "sales" / "streams"
+    allowed = os.access
+    # The tests may run as root, whom no right stops.
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != streams and allowed(path, mode))
+    loaded = read_domain(root / "domains" / "sales")
+    assert loaded.domain is None
+    assert [(f.path, f.rule) for f in loaded.findings] == [(streams, "unreadable")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GARBAGE,
+        b"",
+        b"[]",
+        b'{"run": "x", "supervisor": {"name": "s", "pid": "12", "created": 0.0}, "parts": []}',
+        b'{"run": "x", "supervisor": {"name": "s", "pid": -1, "created": 0.0}, "parts": []}',
+        b'{"run": "x", "supervisor": {"name": "s", "pid": 1, "created": null}, "parts": []}',
+        b'{"run": "x", "supervisor": {"name": "s", "pid": 1, "created": 0.0}, "parts": [{"pid": true}]}',
+    ],
+)
+def test_a_damaged_state_of_a_run_counts_as_none(tmp_path: Path, text: bytes) -> None:
+    """Whatever a crash or an editor left: the next `mesh up` and `mesh down` work."""
+    (tmp_path / "up.json").write_bytes(text)
+    assert read_state(tmp_path / "up.json") is None
