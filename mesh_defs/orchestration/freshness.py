@@ -63,9 +63,11 @@ def freshness_limit(contract: ContractBase) -> dt.timedelta | None:
 
 
 def freshness_policy(contract: ContractBase) -> dg.FreshnessPolicy | None:
-    """Return Dagster's own policy for the asset's page; it judges 60 s at least and turns nothing red."""
+    """Return Dagster's own policy for the asset's page, which turns nothing red; None below the 60 s that it takes."""
     limit = freshness_limit(contract)
-    return None if limit is None else dg.FreshnessPolicy.time_window(fail_window=limit)
+    if limit is None or limit != sla_duration(contract, "frequency"):
+        return None
+    return dg.FreshnessPolicy.time_window(fail_window=limit)
 
 
 def freshness_spec(contract: ContractBase, key: dg.AssetKey) -> tuple[dg.AssetCheckSpec, ...]:
