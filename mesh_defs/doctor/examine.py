@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,13 +11,14 @@ from mesh_defs.contract.workspace import PLATFORM, WORKSPACE, missing_locations
 from mesh_defs.doctor import machine, services
 from mesh_defs.doctor.verdict import Verdict, failed, ok, tried, warning
 from mesh_defs.model.config import CONFIG_FILE, MAIN
-from mesh_defs.model.errors import ConfigError
+from mesh_defs.model.errors import ConfigError, MeshError, of_the_system
 from mesh_defs.model.findings import Severity
 from mesh_defs.quality import lint_contracts
 from mesh_defs.store import DomainStore
 from mesh_defs.supervisor.down import running
 
 Attempt = tuple[str, Callable[[], Verdict]]
+Connection = tuple[str, str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,12 @@ class Doctor:
 
 
 def _of_project(project: Project) -> Iterator[Attempt]:
-    config, run = project.config, running(project)
+    config, run = project.config, None
+    try:
+        run = running(project)
+    except OSError as error:
+        found = of_the_system(error, cannot="read what `mesh up` wrote down")
+        yield "mesh up", partial(failed, "mesh up", f"cannot {found.cannot}: {found.why}", found.do)
     yield "disk", lambda: machine.disk(config.data)
     yield "port of the UI", lambda: machine.ui_port(run)
     if config.has_local_kafka:
@@ -65,13 +71,14 @@ def _of_project(project: Project) -> Iterator[Attempt]:
         yield "java", lambda: ok("java", "not used: `main` is a Kafka of your own")
     yield "code locations", lambda: _locations(project)
     yield "contracts", lambda: _contracts(project)
-    for server, host in _connections(project):
+    names, connections = _declared(project)
+    for server, host in connections:
         yield f"broker {server}", partial(services.broker, config, server, host)
     for name in config.registries:
         yield f"registry {name}", partial(services.registry, name, config)
     if not config.registries:
         yield "registry", lambda: ok("registry", "not used: mesh.toml names none")
-    for name in project.domain_names():
+    for name in names:
         yield f"store {name}", partial(_store, project, name)
     yield "daemon", lambda: services.daemon(run)
 
@@ -96,12 +103,16 @@ def _contracts(project: Project) -> Verdict:
     return ok("contracts", f"no findings in {len(project.domain_names())} domains")
 
 
-def _connections(project: Project) -> dict[tuple[str, str | None], None]:
-    """Return the connections that streams use, and `main`, which `mesh up` starts."""
-    domains, _ = project.load_domains()
+def _declared(project: Project) -> tuple[Sequence[str], Sequence[Connection]]:
+    """Return the domains' names, and the connections that streams use with `main`, which `mesh up` starts."""
+    main: Connection = (MAIN, None)
+    try:
+        names, (domains, _) = project.domain_names(), project.load_domains()
+    except MeshError:  # the verdict on the contracts says it
+        return (), (main,)
     used = {(s.server, None if s.server in project.config.kafka else s.server_host): None
             for domain in domains.values() for s in domain.live.streams}  # fmt: skip
-    return {(MAIN, None): None} | {pair: None for pair in used if pair[0] != MAIN}
+    return names, (main, *(pair for pair in used if pair[0] != MAIN))
 
 
 def _store(project: Project, domain: str) -> Verdict:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 
 from mesh_defs.cli.main import main
 from mesh_defs.contract.domain import read_domain
+from mesh_defs.contract.project import Project
+from mesh_defs.doctor import Doctor
 from mesh_defs.doctor.verdict import Word, tried
 from mesh_defs.scaffold import new_domain, new_project
 from mesh_defs.supervisor.state import read_state
@@ -91,6 +94,24 @@ def test_the_doctor_goes_on_where_the_system_refuses() -> None:
         Word.FAILED,
         "cannot try it: the system says permission denied at /a/place",
     )
+
+
+def test_the_doctor_examines_the_rest_where_the_data_folder_is_a_file(root: Path) -> None:
+    """Neither the state of `mesh up` nor a store can be read: both are verdicts, and the others are there."""
+    shutil.rmtree(root / "data", ignore_errors=True)
+    (root / "data").write_text("")
+    found = {v.part: v for v in Doctor(open_project=lambda: Project.open(root)).examine(lambda _: None)}
+    assert found["mesh up"].state is Word.FAILED
+    assert "not a directory" in found["mesh up"].found
+    assert {"python", "disk", "contracts", "broker main", "store sales", "daemon"} <= found.keys()
+
+
+def test_the_doctor_examines_the_rest_where_no_domain_can_be_found(root: Path) -> None:
+    """The broker is asked all the same."""
+    looping_domains(root)
+    found = {v.part: v for v in Doctor(open_project=lambda: Project.open(root)).examine(lambda _: None)}
+    assert found["contracts"].state is Word.FAILED
+    assert {"disk", "broker main", "daemon"} <= found.keys()
 
 
 def test_a_folder_of_contracts_that_is_closed_is_an_error(
