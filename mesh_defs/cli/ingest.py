@@ -60,7 +60,8 @@ def ingest(
             failed = True
             for trouble in stream.troubles:
                 say_error(trouble.error)
-    _show(reports, as_json=as_json)
+    empty = "nothing was ingested" if failed else "nothing to ingest: no stream is declared"
+    _show(reports, as_json=as_json, empty=empty)
     if failed:
         raise typer.Exit(FAILED)
 
@@ -77,7 +78,7 @@ def _bar() -> Progress:
     return Progress(*columns, console=ERRORS, transient=True, disable=not ERRORS.is_terminal)
 
 
-def _show(reports: list[PassReport], *, as_json: bool) -> None:
+def _show(reports: list[PassReport], *, as_json: bool, empty: str) -> None:
     lines = [
         {
             "domain": stream.domain,
@@ -115,5 +116,5 @@ def _show(reports: list[PassReport], *, as_json: bool) -> None:
             )
             for line in lines
         ),
-        empty="nothing to ingest: no stream is declared",
+        empty=empty,
     )

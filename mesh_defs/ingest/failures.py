@@ -32,12 +32,14 @@ class Failure:
 
 
 def read_failures(folder: Path) -> tuple[Failure, ...]:
-    """Return the failures of the last pass over each stream of the domain in `folder`."""
+    """Return the failures of the last pass over each stream of the domain in `folder`.
+
+    A file that a crash of the machine left empty or torn counts as none: the next pass finds again what stops it.
+    """
     try:
-        entries = json.loads((folder / FILE).read_text())
-    except FileNotFoundError:
+        return tuple(Failure(**entry) for entry in json.loads((folder / FILE).read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
         return ()
-    return tuple(Failure(**entry) for entry in entries)
 
 
 def write_failures(folder: Path, streams: set[str], failures: list[Failure]) -> None:
@@ -46,5 +48,5 @@ def write_failures(folder: Path, streams: set[str], failures: list[Failure]) -> 
     if not (folder / FILE).exists() and not failures:
         return
     fresh = folder / f"{FILE}.{os.getpid()}.tmp"
-    fresh.write_text(json.dumps([asdict(f) for f in (*kept, *failures)], indent=1))
+    fresh.write_text(json.dumps([asdict(f) for f in (*kept, *failures)], indent=1), encoding="utf-8")
     fresh.replace(folder / FILE)

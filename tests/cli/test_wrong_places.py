@@ -15,8 +15,10 @@ from mesh_defs.contract.domain import read_domain
 from mesh_defs.contract.project import Project
 from mesh_defs.doctor import Doctor
 from mesh_defs.doctor.verdict import Word, tried
+from mesh_defs.ingest.failures import Failure, read_failures, write_failures
 from mesh_defs.scaffold import new_domain, new_project
 from mesh_defs.supervisor.state import read_state
+from tests.meshes import ROOT
 
 GARBAGE = bytes(range(256))
 
@@ -143,3 +145,28 @@ def test_a_damaged_state_of_a_run_counts_as_none(tmp_path: Path, text: bytes) ->
     """Whatever a crash or an editor left: the next `mesh up` and `mesh down` work."""
     (tmp_path / "up.json").write_bytes(text)
     assert read_state(tmp_path / "up.json") is None
+
+
+@pytest.mark.parametrize("text", [GARBAGE, b"", b"[", b"[3]", b'[{"stream": "x"}]', b'{"a": 1}'])
+def test_a_damaged_note_of_failures_stops_nothing(tmp_path: Path, text: bytes) -> None:
+    """A crash of the machine may tear it: the next pass writes it anew."""
+    (tmp_path / "failures.json").write_bytes(text)
+    assert read_failures(tmp_path) == ()
+    known = Failure(stream="orders", partition=0, error="E", message="m", at="2026-03-01T08:00:00Z")
+    write_failures(tmp_path, {"orders"}, [known])
+    assert read_failures(tmp_path) == (known,)
+
+
+def test_a_store_that_is_none_is_not_called_nothing_to_ingest(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What standard output says is true also where the domain failed as a whole."""
+    shutil.copytree(ROOT / "domains" / "operations", root / "domains" / "operations")
+    (root / "data" / "operations").mkdir(parents=True)
+    (root / "data" / "operations" / "catalog.sqlite").write_bytes(GARBAGE)
+    monkeypatch.setattr(sys, "argv", ["mesh", "--project", str(root), "ingest", "operations"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out) == (1, "nothing was ingested\n")
+    assert "file is not a database" in err
