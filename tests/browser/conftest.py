@@ -21,12 +21,12 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from mesh_defs.broker import free_port
+from mesh_defs.devtools.chromium import find_chromium
 from mesh_defs.orchestration import prepare_home
 from tests.conftest import KafkaServer
 from tests.meshes import ROOT, MeshFolder
 from tests.orchestration.mesh_of_two import mesh_of_two, order
 
-CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -132,10 +132,11 @@ def dagster(tmp_path_factory: pytest.TempPathFactory, kafka: KafkaServer) -> Ite
 @pytest.fixture
 def page() -> Iterator[Page]:
     """A page of a real browser."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}")
+    chromium = find_chromium()
+    if chromium is None:
+        pytest.skip("there is no Chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=str(chromium), args=ARGUMENTS)
         opened = browser.new_page(viewport={"width": 1400, "height": 860}, device_scale_factor=1)
         opened.set_default_timeout(PAGE_MS)
         expect.set_options(timeout=PAGE_MS)
