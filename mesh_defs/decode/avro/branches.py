@@ -120,8 +120,9 @@ def _optional(union: Union, inner: Step) -> Step:
             raise ValueError
         at = at + 1
         if isinstance(inner, int):
-            return at + there * inner
-        at[there] = inner(block, at[there])
+            at += there * inner
+        else:
+            at[there] = inner(block, at[there])
         return at
 
     return passed
