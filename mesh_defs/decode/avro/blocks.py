@@ -50,14 +50,15 @@ class Blocks:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._branches = Branches(node)
         names = _Names()
         bare = [_bare(part, names) for part in node.parts]
         self.possible = None not in bare
         self._mark = secrets.token_bytes(_MARK_SIZE)
         self._sync = secrets.token_bytes(_MARK_SIZE)
         self._header = b""
+        self._branches: Branches | None = None
         if self.possible:
+            self._branches = Branches(node)
             mark = {"type": "fixed", "name": names.fresh(), "size": _MARK_SIZE}
             self._header = self._written_header(_bare_record([*bare, mark], names))
 
@@ -67,7 +68,7 @@ class Blocks:
         Args:
             payloads: At least one.
         """
-        if not self.possible:
+        if self._branches is None:
             return None
         try:
             block = self._mark.join(payloads) + self._mark

@@ -178,6 +178,16 @@ def test_an_index_of_no_branch_is_refused_whoever_reads(data: st.DataObject) -> 
         assert [str(column[0]) for column in one] == [str(column[-1]) for column in many]
 
 
+def test_a_union_of_nothing_is_left_to_the_exact_decoder() -> None:
+    """Avro allows it; no value is of it, but an array of such values may be empty."""
+    inner = {"type": "record", "name": "In", "fields": [{"name": "none", "type": []}]}
+    fields = [{"name": "all", "type": {"type": "array", "items": inner}}]
+    type_ = RecordType(*of({"type": "record", "name": "R", "fields": fields}))
+    refused: dict[int, Refusal] = {}
+    (column,) = type_.read([b"\0"] * 20, refused)
+    assert (column.to_pylist(), refused) == ([[]] * 20, {})
+
+
 def test_long_texts_and_long_arrays_are_read_at_once() -> None:
     """Lengths of several bytes stand before unions; an array of more than a thousand elements is read by the other."""
     schema, record = of(NULLABLE)
