@@ -59,7 +59,7 @@ class DagsterReporter:
         """Report a stream's topic and tables where they moved, and evaluate their checks.
 
         A materialisation comes before its checks: automation waits for the ledger's verdict on it. The contract's
-        rules come last, and rest where measuring them takes long: `catch_up` makes good for that.
+        rules are measured by `catch_up`, which may take long.
 
         Raises:
             ContractError: The domain's contracts cannot be read now.
@@ -90,20 +90,21 @@ class DagsterReporter:
                 self._instance.report_runless_asset_event(found)
         for key in keys:
             self._measuring.want(Wanted(domain=domain.name, stream=report.stream, key=key))
-        self.catch_up()
 
     def catch_up(self) -> None:
-        """Measure the rules of each table that moved and has rested enough.
+        """Measure the rules of one table that moved and has rested enough, if there is one.
 
         Raises:
-            ContractError: A domain's contracts cannot be read now.
+            ContractError: Its domain's contracts cannot be read now.
             StoreError: Its store cannot be read.
         """
-        while (wanted := self._measuring.take(self._clock())) is not None:
-            domain = self._domain(wanted.domain)
-            table = _tables(domain, wanted.stream).get(wanted.key)
-            if table is not None:
-                self._measure(domain, table, wanted.key)
+        wanted = self._measuring.take(self._clock())
+        if wanted is None:
+            return
+        domain = self._domain(wanted.domain)
+        table = _tables(domain, wanted.stream).get(wanted.key)
+        if table is not None:
+            self._measure(domain, table, wanted.key)
 
     def left(self) -> float | None:
         """Return the seconds until `catch_up` has something to do; None where nothing waits for it."""

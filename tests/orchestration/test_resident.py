@@ -131,6 +131,8 @@ def test_rules_of_a_large_table_rest_and_are_made_good_for(
     reporter = DagsterReporter(mesh.open(), instance, watch)
     kafka.produce(orders, [order(1)])
     reporter.report(of_orders(mesh.ingest("shop")))
+    assert (verdict(instance, "ledger"), verdict(instance, "few"), reporter.left()) == (True, None, 0.0)
+    reporter.catch_up()
     assert (verdict(instance, "few"), reporter.left()) == (True, None)
     kafka.produce(orders, [order(n) for n in range(5)])
     reporter.report(of_orders(mesh.ingest("shop")))
@@ -156,7 +158,9 @@ def test_the_pace_is_said_with_the_verdict(
         (0.0, None),
         (30.0, "took 30 s; measured again after 10 min at the earliest, if rows came"),
     ):
-        DagsterReporter(mesh.open(), instance, Watch(step)).report(report)
+        reporter = DagsterReporter(mesh.open(), instance, Watch(step))
+        reporter.report(report)
+        reporter.catch_up()
         assert metadata_of(instance, "new_unknown_fields").get("pace") == (
             pace and dg.MetadataValue.text(pace)
         )

@@ -113,7 +113,7 @@ def _await_change(project: Project, name: str, before: object, stop: Stop) -> in
 
 
 def _tell(root: Path, pipe: Connection, parent: int) -> int:
-    """Tell Dagster each report that comes, and answer when it is told."""
+    """Tell Dagster each report that comes, and answer when it is told; measure what moved while none waits."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # the end comes from the parent, after the last report
     from mesh_defs.orchestration.resident import DagsterReporter  # noqa: PLC0415 - Dagster is imported only here
