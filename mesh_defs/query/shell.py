@@ -44,7 +44,7 @@ def write_script(project: Project) -> Path:
     """
     path, text = script_path(project), shell_script(project)
     try:
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        if not path.is_file() or path.read_bytes() != text.encode():
             _replace(path, text)
     except OSError as error:
         raise QueryError(

@@ -16,6 +16,7 @@ from mesh_defs.contract.project import Project
 from mesh_defs.doctor import Doctor
 from mesh_defs.doctor.verdict import Word, tried
 from mesh_defs.ingest.failures import Failure, read_failures, write_failures
+from mesh_defs.query.shell import script_path, shell_script, write_script
 from mesh_defs.scaffold import new_domain, new_project
 from mesh_defs.supervisor.state import read_state
 from tests.meshes import ROOT
@@ -155,6 +156,14 @@ def test_a_damaged_note_of_failures_stops_nothing(tmp_path: Path, text: bytes) -
     known = Failure(stream="orders", partition=0, error="E", message="m", at="2026-03-01T08:00:00Z")
     write_failures(tmp_path, {"orders"}, [known])
     assert read_failures(tmp_path) == (known,)
+
+
+def test_a_damaged_script_of_the_shell_is_written_anew(root: Path) -> None:
+    """Each pass brings it up to date; whatever stands there, no pass fails of it."""
+    project = Project.open(root)
+    script_path(project).parent.mkdir(exist_ok=True)
+    script_path(project).write_bytes(GARBAGE)
+    assert write_script(project).read_text(encoding="utf-8") == shell_script(project)
 
 
 def test_a_store_that_is_none_is_not_called_nothing_to_ingest(
