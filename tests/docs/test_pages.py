@@ -24,6 +24,10 @@ RUN = ("sh", "python", "sql")
 READ = ("yaml", "toml", "ini", "text", "mermaid")
 MATCH = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#([^)]*))?\)")
+PICTURE = re.compile(r"!\[[^\]]+\]\((?:\.\./)*(?:docs/)?images/([\w-]+)\.png\)")
+TAKEN = re.compile(r'picture\("([\w-]+)"\)')
+PICTURES = {f"six-{name}" for name in ("domains", "group", "plots", "checks", "broken")}
+"""The graph over all domains, a domain's group, a table's plots, its checks, a failing domain beside healthy ones."""
 PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
 
@@ -161,7 +165,7 @@ def test_configurations_load(page: Path, tmp_path: Path) -> None:
         if block.language == "toml":
             text = block.text if "[mesh]" in block.text else f'[mesh]\nname = "docs"\n\n{block.text}'
             (tmp_path / "mesh.toml").write_text(text, encoding="utf-8")
-            load_config(tmp_path, environ=dict.fromkeys(PLACEHOLDER.findall(text), "value"))
+            load_config(tmp_path, environ=dict.fromkeys(PLACEHOLDER.findall(text), "https://value"))
 
 
 def anchors(page: Path) -> set[str]:
@@ -178,3 +182,13 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert path.exists(), f"{page.name} links to {target}, which is not there"
         if anchor and path.suffix == ".md":
             assert anchor in anchors(path), f"{page.name} links to {target}#{anchor}, which is no heading"
+
+
+def test_pictures_are_shown_and_can_be_taken_again() -> None:
+    """Each picture stands in a page and is taken by a browser test under its name; the promised ones are there."""
+    kept = {path.stem for path in (ROOT / "docs" / "images").iterdir()}
+    shown = {name for page in PAGES for name in PICTURE.findall(page.read_text(encoding="utf-8"))}
+    tests = (ROOT / "tests" / "browser").glob("test_*.py")
+    taken = {name for test in tests for name in TAKEN.findall(test.read_text(encoding="utf-8"))}
+    assert kept == shown == PICTURES
+    assert kept <= taken
