@@ -62,6 +62,7 @@ class Up:
             stderr=subprocess.DEVNULL,
             text=True,
         )
+        self._rest: threading.Thread | None = None
 
     def until_running(self, *parts: str) -> None:
         """Wait until these parts are well."""
@@ -73,7 +74,8 @@ class Up:
             report = json.loads(line)
             if report["state"] == "running":
                 wanted.discard(report["part"])
-        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+        self._rest = threading.Thread(target=self.process.stdout.read, daemon=True)
+        self._rest.start()
 
     def end(self) -> None:
         """Stop it; kill what is left."""
@@ -85,6 +87,10 @@ class Up:
             self.process.kill()
             for left in list(family(state)) if state else []:
                 left.kill()
+            if self._rest is not None:
+                self._rest.join(LONG)
+            if self.process.stdout is not None:
+                self.process.stdout.close()
 
 
 @pytest.fixture
