@@ -16,9 +16,9 @@ from mesh_defs.broker.local.lock import KAFKA_VERSION
 from mesh_defs.broker.ports import who_holds
 from mesh_defs.doctor.verdict import Verdict, failed, ok, warning
 from mesh_defs.model.config import MeshConfig
+from mesh_defs.model.room import LEAST_BYTES, free_bytes, megabytes
 from mesh_defs.store import connect_engine
 from mesh_defs.store.engine import EXTENSIONS, extension_path
-from mesh_defs.supervisor.folder import LEAST_BYTES, free_bytes, megabytes
 from mesh_defs.supervisor.state import RunState
 
 UI_PORT: Final = 3000

@@ -20,6 +20,7 @@ from mesh_defs.ingest.decoders import ready_decoder
 from mesh_defs.ingest.plan import check_identity, plan_stream
 from mesh_defs.ingest.readers import Readers
 from mesh_defs.ingest.report import StreamReport, Trouble
+from mesh_defs.ingest.room import demand_room
 from mesh_defs.model.errors import FencedError, MeshError
 from mesh_defs.model.records import Commit, OnStep, no_step
 from mesh_defs.store import DomainStore, StoreOffsets
@@ -163,6 +164,7 @@ class DomainWork:
         chunks: dict[str, Chunk] = {}
         for name, run in tuple(self._runs.items()):
             try:
+                demand_room(self._store.folder, run.contract.full_name)
                 chunks[name] = run.collect(self._store, self._limits, self._stopping)
             except MeshError as error:
                 self._drop(name, error)

@@ -12,7 +12,7 @@ from mesh_defs.model.errors import StoreError
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FULL_WORDS = ("no space left", "disk is full", "disk quota", "file too large")
-_FAILED_WORDS = ("disk i/o error",)
+_FAILED_WORDS = ("disk i/o error", "input/output error")
 _RETRY_WORDS = ("database is locked", "conflict", "database table is locked")
 
 
@@ -38,7 +38,7 @@ def store_error(cannot: str, error: BaseException) -> StoreError:
             do="free space and run the same command again; nothing of this was stored",
         )
     if any(word in str(error).lower() for word in _FAILED_WORDS):
-        # SQLite says no more when a quota or a file-size limit stops it, or when the disk breaks.
+        # SQLite says no more than "disk I/O error" when a quota or a file-size limit stops it, or when the disk breaks.
         return StoreError(
             cannot=cannot,
             why=f"the disk is full or failing ({first_line(error)})",

@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import errno
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 from mesh_defs.model.errors import ProcessError
-
-LEAST_BYTES: Final = 100_000_000
-"""A first start writes about a third of this: Kafka's log, Dagster's home, logs."""
+from mesh_defs.model.room import LEAST_BYTES, free_bytes, megabytes
 
 _MAKE_ROOM: Final = "make room there, or name another folder with MESH_DATA or in mesh.toml"
-
-
-def free_bytes(folder: Path) -> int:
-    """Return the free bytes of the file system that a folder lies on, or will lie on."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return shutil.disk_usage(folder).free
-
-
-def megabytes(count: int) -> str:
-    """Return bytes as a person reads them."""
-    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.0f} MB"  # noqa: PLR2004
 
 
 @contextmanager

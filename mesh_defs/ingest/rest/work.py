@@ -19,6 +19,7 @@ from mesh_defs.ingest.rest.files import Hashes, look_at
 from mesh_defs.ingest.rest.load import EPOCH, PARTITION, Load, Loading, check_not_emptied
 from mesh_defs.ingest.rest.plan import LoadPlan, plan_load
 from mesh_defs.ingest.rest.seen import read_seen
+from mesh_defs.ingest.room import demand_room
 from mesh_defs.model.errors import FencedError, MeshError, SourceChangedError, SourceError
 from mesh_defs.model.records import Commit, Committed, OnStep, PartitionRemoval, PartitionStart, TopicIdentity
 from mesh_defs.store import DomainStore, StreamOffsets, read_loads
@@ -118,6 +119,7 @@ class _Work:
         )
         if not plan.files:
             return replace(report, partitions=(part,))
+        demand_room(self.store.folder, self.contract.full_name)
         load = self._loading(plan, stored, begin).run()
         changed = self._changed(plan, load)
         if changed is not None:
