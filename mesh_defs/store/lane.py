@@ -92,6 +92,10 @@ def _try_until_known(lane: Lane, work: Transaction, batch: str, on_step: OnStep)
                 return Committed(snapshot=current_snapshot(lane.connection, lane.domain), batch=batch)
             if attempt == ATTEMPTS or not is_retryable(error):
                 raise store_error(work.purpose, error) from error
+        except OSError as error:
+            # Of a file that was to be made durable, before COMMIT.
+            _rollback(lane.connection)
+            raise store_error(work.purpose, error) from error
         except BaseException:
             _rollback(lane.connection)
             raise

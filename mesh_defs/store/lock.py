@@ -20,6 +20,7 @@ from typing import Self
 
 from mesh_defs.model.errors import StoreLockedError
 from mesh_defs.model.flock import is_locked
+from mesh_defs.store.errors import translated
 
 _FIRST_PAUSE_S = 0.002
 _LONGEST_PAUSE_S = 0.05
@@ -141,11 +142,12 @@ class WriterLock(FileLock):
 
         Raises:
             StoreLockedError: It was held all that time; the message names the holder.
+            StoreError: The disk refused the lock file.
         """
         deadline = time.monotonic() + self.timeout
         pause = _FIRST_PAUSE_S
         never = threading.Event()
-        while not self.try_acquire():
+        while not self._try():
             if time.monotonic() >= deadline:
                 holder = self.holder() or "a process that did not say who it is"
                 raise StoreLockedError(
@@ -155,6 +157,10 @@ class WriterLock(FileLock):
                 )
             never.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE_S)
+
+    def _try(self) -> bool:
+        with translated(self.purpose):
+            return self.try_acquire()
 
     def __enter__(self) -> Self:
         self.acquire()

@@ -97,7 +97,8 @@ class StagedWriter:
         if writer is not None:
             with suppress(OSError, pa.ArrowException):
                 writer.close()
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):  # an orphan then, which the sweep takes
+                self._path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self

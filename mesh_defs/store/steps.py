@@ -145,4 +145,5 @@ def _settle(store: Attached, kept: dict[Path, Path]) -> None:
         if path in lost and path.name in named:
             second.rename(path)
         else:
-            second.unlink(missing_ok=True)
+            with suppress(OSError):  # an orphan then, which the sweep takes; the outcome is known
+                second.unlink(missing_ok=True)

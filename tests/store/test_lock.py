@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mesh_defs.model.errors import StoreLockedError
+from mesh_defs.model.errors import StoreError, StoreLockedError
 from mesh_defs.store import FileLock, WriterLock
 from tests.conftest import wait_for
 from tests.store import kit
@@ -94,6 +94,14 @@ def test_a_started_program_does_not_inherit_the_lock(tmp_path: Path) -> None:
         wait_for(other.try_acquire, "the lock is free")
         other.release()
         program.communicate(b"\n")
+
+
+@pytest.mark.fault(37)
+def test_a_lock_file_that_the_disk_refuses_is_said_in_a_sentence(tmp_path: Path) -> None:
+    """Whoever wants the lane hears what it was for, as of any other file of the store."""
+    (tmp_path / "writer.lock").mkdir()
+    with pytest.raises(StoreError, match=r"^cannot commit to operations: .*Is a directory"):
+        WriterLock(tmp_path / "writer.lock", purpose="commit to operations").acquire()
 
 
 @pytest.mark.fault(44)
