@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from mesh_defs.model.corrections import PartitionExpiry, PartitionReversal
 from mesh_defs.model.errors import FencedError
-from mesh_defs.store.layout import DEAD_LETTERS_TABLE
+from mesh_defs.store.layout import DEAD_LETTERS_TABLE, LEDGER
 from mesh_defs.store.schema import table_name
 
 _TAKEN_BACK = "mesh_taken_back"
@@ -18,14 +18,16 @@ _TAKEN_BACK = "mesh_taken_back"
 def take_back(con: duckdb.DuckDBPyConnection, domain: str, reversals: Sequence[PartitionReversal]) -> None:
     """Delete the dead letters that reversals name, inside the open transaction.
 
-    That each of them was still there is the fence: whoever takes one back first has it.
+    That each of them was still there is the fence: whoever takes one back first has it. So is retention: below what
+    it has cleared, a row that comes late would outlive all others, and no later round could account for it.
 
     Raises:
-        FencedError: One of them is there no more.
+        FencedError: One of them is there no more, or retention has taken the rows around it away.
         duckdb.Error: The catalog refused.
     """
     if not reversals:
         return
+    _stay_above_retention(con, domain, reversals)
     places = [(r.stream, r.epoch, r.partition, offset) for r in reversals for offset in r.offsets]
     streams, epochs, partitions, offsets = zip(*places, strict=True)
     columns = {
@@ -49,6 +51,25 @@ def take_back(con: duckdb.DuckDBPyConnection, domain: str, reversals: Sequence[P
             why=f"only {count} of them are there: another writer was faster",
             do="run the same command again; nothing of this attempt was stored",
         )
+
+
+def _stay_above_retention(
+    con: duckdb.DuckDBPyConnection, domain: str, reversals: Sequence[PartitionReversal]
+) -> None:
+    for reversal in reversals:
+        found = con.execute(
+            f"SELECT max(to_offset) FROM {table_name(domain, LEDGER)} "
+            "WHERE stream = ? AND epoch = ? AND partition = ? AND removed_count > 0",
+            [reversal.stream, reversal.epoch, reversal.partition],
+        ).fetchone()
+        cleared = found[0] if found else None
+        if cleared is not None and cleared > min(reversal.offsets):
+            raise FencedError(
+                cannot=f"take back dead letters of {domain}.{reversal.stream}[{reversal.partition}] "
+                f"from offset {min(reversal.offsets)} on",
+                why=f"retention has taken away the rows below {cleared} meanwhile",
+                do="run the same command again; nothing of this attempt was stored",
+            )
 
 
 def take_away(con: duckdb.DuckDBPyConnection, domain: str, expiries: Sequence[PartitionExpiry]) -> None:

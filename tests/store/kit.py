@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from mesh_defs.contract.arrow import DEAD_LETTERS, PLATFORM_COLUMNS
+from mesh_defs.model.corrections import PartitionReversal
 from mesh_defs.model.records import (
     Commit,
     Committed,
@@ -135,6 +136,22 @@ def append(store: DomainStore, count: int, *, partition: int = 0, on_step: OnSte
     outcomes = bytes(is_dead(o) for o in range(advance.from_offset, advance.to_offset) if not is_gap(o))
     commit = Commit(writer="kit", advances=[advance], files=files, outcomes={STREAM: outcomes})
     return store.commit(commit, on_step=on_step)
+
+
+def reversal(store: DomainStore, *offsets: int, begin: int = 0) -> Commit:
+    """Stage the dead letters of an entry over 20 offsets as rows; return the commit that takes them back."""
+    file = stage(store, STREAM, rows(list(offsets)))
+    assert file is not None
+    correction = PartitionReversal(
+        stream=STREAM,
+        epoch=0,
+        partition=0,
+        from_offset=begin,
+        to_offset=begin + 20,
+        offsets=offsets,
+        contract_version="2.0.0",
+    )
+    return Commit(writer="kit", reversals=[correction], files=[file])
 
 
 def stored_offsets(store: DomainStore, name: str = STREAM) -> list[tuple[int, int]]:

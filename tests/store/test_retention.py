@@ -143,3 +143,20 @@ def test_sigkill_before_each_step_takes_away_all_or_nothing(store: DomainStore, 
         assert kit.finished(kit.spawn(die_before, folder, step)) == -signal.SIGKILL
         assert len(rows_of(store)) == (48 if step < 8 else 16)
         assert verify_store(store) == ()
+
+
+def test_a_retry_that_was_overtaken_by_retention_is_fenced(store: DomainStore) -> None:
+    """It read a dead letter before the rows around it went: as a row it would outlive them, and stop retention."""
+    for _ in range(2):
+        kit.append(store, 20)
+    late = [kit.reversal(store, 7), kit.reversal(store, 27, begin=20)]
+    age(store, 20, 11)
+    maintain(store, policy())
+    with pytest.raises(FencedError, match="retention"):
+        store.commit(late[0])
+    store.commit(late[1])
+    age(store, 40, 11)
+    maintain(store, policy())
+    assert rows_of(store) == []
+    assert (0, 7) in kit.stored_offsets(store, "dead_letters")
+    assert verify_store(store, deep=True) == ()

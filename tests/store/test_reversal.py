@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mesh_defs.model.corrections import PartitionReversal
 from mesh_defs.model.errors import FencedError, StoreError
-from mesh_defs.model.records import Commit
 from mesh_defs.store import DomainStore, read_ledger, verify_store
 from tests.store import kit
 
@@ -23,18 +21,7 @@ def filled(store: DomainStore) -> DomainStore:
 
 def take_back(store: DomainStore, *offsets: int, begin: int = 0) -> None:
     """Make dead letters of the entry that begins at `begin` rows."""
-    file = kit.stage(store, kit.STREAM, kit.rows(list(offsets)))
-    assert file is not None
-    reversal = PartitionReversal(
-        stream=kit.STREAM,
-        epoch=0,
-        partition=0,
-        from_offset=begin,
-        to_offset=begin + 20,
-        offsets=offsets,
-        contract_version="2.0.0",
-    )
-    store.commit(Commit(writer="kit", reversals=[reversal], files=[file]))
+    store.commit(kit.reversal(store, *offsets, begin=begin))
 
 
 def test_a_reversal_balances_its_entry(filled: DomainStore) -> None:
