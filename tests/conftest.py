@@ -199,6 +199,10 @@ class KafkaServer:
             self._transactional.init_transactions(BOUND)
         return self._transactional
 
+    def own_producers(self) -> tuple[Producer, ...]:
+        """Return those that `produce` and `transaction` use."""
+        return (self._usual_producer(), self._transactional_producer())
+
     def producer(self, **properties: Any) -> Producer:
         """Return an idempotent producer; properties as in `produce`."""
         dotted = {name.replace("_", "."): value for name, value in properties.items()}
