@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterator
 
 import dagster as dg
 
+from mesh_defs.consistency import verify_domain
 from mesh_defs.contract.contract import Domain, InputContract
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest import StreamReport
 from mesh_defs.ingest.loss import unacknowledged
 from mesh_defs.model.errors import MeshError
 from mesh_defs.orchestration.keys import LEDGER_CHECK, MOVING_CHECK
-from mesh_defs.store import DomainStore, StreamOffsets, verify_store
+from mesh_defs.store import StreamOffsets
 
 
 def check_specs(key: dg.AssetKey, *, at_rest: bool = False) -> tuple[dg.AssetCheckSpec, ...]:
@@ -47,12 +48,12 @@ def check_specs(key: dg.AssetKey, *, at_rest: bool = False) -> tuple[dg.AssetChe
 def ledger_results(
     project: Project, domain: Domain, stream: str, keys: Collection[dg.AssetKey]
 ) -> Iterator[dg.AssetCheckResult]:
-    """Recount a stream's tables against its ledger, once, and yield the verdict for each of these tables."""
+    """Recount what is new in a stream's tables against its ledger, once, and yield the verdict for each of these."""
     if not keys:
         return
     try:
-        with DomainStore.open(project.data_folder(domain.name), domain.name, read_only=True) as store:
-            messages = [v.message for v in verify_store(store, [stream])]
+        found = verify_domain(project, domain, [stream], ask_broker=False)
+        messages = [v.message for result in found for v in result.violations]
     except MeshError as error:
         messages = [str(error)]
     for key in keys:

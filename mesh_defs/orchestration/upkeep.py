@@ -29,7 +29,9 @@ def upkeep(project: Project, domain: Domain) -> tuple[dg.ScheduleDefinition, ...
         )
     ]
     if domain.ingested:
-        text = "Recounts the tables against the ledger, and the ledger against what the broker still holds."
+        text = (
+            "Recounts all tables against the ledger, and the ledger against all that the broker still holds."
+        )
         found.append(_schedule(verify_job(project, domain), f"{minute} {VERIFY_HOUR} * * *", text))
     found += _product_schedules(domain)
     return tuple(found)
@@ -63,10 +65,10 @@ def maintenance_job(project: Project, domain: Domain) -> dg.JobDefinition:
 def verify_job(project: Project, domain: Domain) -> dg.JobDefinition:
     """Return the job that verifies a domain's ledger against the broker; a violation fails the run."""
 
-    @dg.op(name=f"{domain.name}__verify_ledger", description="What `mesh ledger verify` does.")
+    @dg.op(name=f"{domain.name}__verify_ledger", description="What `mesh ledger verify --full` does.")
     def verify(context: dg.OpExecutionContext) -> None:
         try:
-            found = verify_domain(project, domain)
+            found = verify_domain(project, domain, full=True)
         except MeshError as error:
             raise dg.Failure(description=str(error), allow_retries=False) from error
         context.add_output_metadata(dict(_numbers(found)))

@@ -31,7 +31,7 @@ class Verdict:
         altered: Records that are stored otherwise than they were produced.
         foreign: Rows and dead letters of records that nobody may see: those of aborted transactions.
         commits: Commits that the ledger tells of.
-        violations: What `mesh ledger verify` would name.
+        violations: What `mesh ledger verify --full` would name.
     """
 
     rows: int
@@ -65,7 +65,7 @@ def judge(project: Project, produced: Produced) -> Verdict:
             foreign += 1
         elif tuple(stored) != ((value_of(number),) if is_bad(number) else row_of(number)):
             altered += 1
-    results = verify_domain(project, project.domain(DOMAIN))
+    results = verify_domain(project, project.domain(DOMAIN), full=True)
     return Verdict(
         rows=len(rows),
         dead_letters=len(letters),

@@ -3,10 +3,11 @@
 from mesh_defs.store.account import Account, Violation, accounts_of
 from mesh_defs.store.engine import attach_domain, connect_engine, first_row
 from mesh_defs.store.keeper import CatalogKeeper
-from mesh_defs.store.ledger import LedgerEntry, read_ledger
+from mesh_defs.store.ledger import LedgerEntry, LedgerSums, read_ledger, read_sums
 from mesh_defs.store.loads import LoadedFile, read_loads
 from mesh_defs.store.lock import FileLock, Holder, WriterLock
 from mesh_defs.store.maintain import MaintenancePolicy, MaintenanceReport, maintain
+from mesh_defs.store.marks import MARKS_FILE, PartitionMark, StreamMark, load_marks, save_marks
 from mesh_defs.store.offsets import (
     EarlierEpoch,
     PartitionOffsets,
@@ -17,9 +18,10 @@ from mesh_defs.store.offsets import (
 from mesh_defs.store.staging import StagedWriter
 from mesh_defs.store.steps import MaintenanceStep
 from mesh_defs.store.store import DomainStore
-from mesh_defs.store.verify import verify_store
+from mesh_defs.store.verify import Verified, verify_store, verify_stream
 
 __all__ = [
+    "MARKS_FILE",
     "Account",
     "CatalogKeeper",
     "DomainStore",
@@ -27,23 +29,31 @@ __all__ = [
     "FileLock",
     "Holder",
     "LedgerEntry",
+    "LedgerSums",
     "LoadedFile",
     "MaintenancePolicy",
     "MaintenanceReport",
     "MaintenanceStep",
+    "PartitionMark",
     "PartitionOffsets",
     "Refresh",
     "StagedWriter",
     "StoreOffsets",
+    "StreamMark",
     "StreamOffsets",
+    "Verified",
     "Violation",
     "WriterLock",
     "accounts_of",
     "attach_domain",
     "connect_engine",
     "first_row",
+    "load_marks",
     "maintain",
     "read_ledger",
     "read_loads",
+    "read_sums",
+    "save_marks",
     "verify_store",
+    "verify_stream",
 ]

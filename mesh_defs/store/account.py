@@ -14,6 +14,7 @@ UNIQUENESS = "uniqueness"
 ATOMICITY = "atomicity"
 MONOTONY = "monotony"
 READABLE = "readable"
+CONTENT = "content"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +22,8 @@ class Violation:
     """One invariant that does not hold.
 
     Attributes:
-        invariant: `completeness`, `uniqueness`, `atomicity`, `monotony`, or `readable` where data cannot be read.
+        invariant: `completeness`, `uniqueness`, `atomicity`, `monotony`, `content` where bytes that are kept are not
+            those that came, or `readable` where data cannot be read.
         partition: None where the whole stream is meant.
         offset: The first offset concerned; None where there is none.
         message: A sentence.

@@ -5,6 +5,7 @@
     <domain folder>/catalog.sqlite    the catalog, SQLite in WAL mode
     <domain folder>/files/            the data path: main/<table>/<uuid>.parquet
     <domain folder>/writer.lock       the writer's lane
+    <domain folder>/verified.json     how far it was verified, a hint (`marks.py`)
 
 Every catalog has the tables `ledger`, `offsets` and `dead_letters`. It is laid out under another name and
 renamed when it is complete: where `catalog.sqlite` is, there is a store.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,9 +59,15 @@ class LedgerEntry:
 
 
 def read_entries(
-    con: duckdb.DuckDBPyConnection, domain: str, stream: str | None = None
+    con: duckdb.DuckDBPyConnection, domain: str, stream: str | None = None, where: str = "true"
 ) -> tuple[LedgerEntry, ...]:
     """Return the ledger's entries over a connection of the caller's, inside its transaction.
+
+    Args:
+        con: With the domain attached.
+        domain: Its name.
+        stream: None means all.
+        where: Which of them, in SQL over the ledger's columns.
 
     Raises:
         StoreError: The catalog or a file of the ledger cannot be read.
@@ -69,20 +76,69 @@ def read_entries(
         rows = con.execute(
             f"SELECT stream, epoch, partition, from_offset, to_offset, row_count, dead_letter_count, "
             f"removed_count, gaps, content_hash, contract_version, writer, epoch_us(committed_at) "
-            f"FROM {table_name(domain, LEDGER)} WHERE stream = coalesce(?, stream) "
+            f"FROM {table_name(domain, LEDGER)} WHERE stream = coalesce(?, stream) AND ({where}) "
             f"ORDER BY stream, epoch, partition, from_offset, to_offset",
             [stream],
         ).fetchall()
     return tuple(_entry(row) for row in rows)
 
 
-def read_ledger(store: Attached, stream: str | None = None) -> tuple[LedgerEntry, ...]:
+def read_ledger(store: Attached, stream: str | None = None, where: str = "true") -> tuple[LedgerEntry, ...]:
     """Return an open store's ledger entries by stream, epoch, partition and offset; of one stream, or of all.
+
+    Args:
+        store: An open store.
+        stream: None means all.
+        where: Which of them, in SQL over the ledger's columns.
 
     Raises:
         StoreError: The catalog or a file of the ledger cannot be read.
     """
-    return read_entries(store.connection, store.domain, stream)
+    return read_entries(store.connection, store.domain, stream, where)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerSums:
+    """What the ledger says of a stream in all.
+
+    Attributes:
+        offsets: That it answers for.
+    """
+
+    entries: int
+    offsets: int
+    rows: int
+    dead_letters: int
+
+    @property
+    def in_gaps(self) -> int:
+        """How many offsets are in gaps."""
+        return self.offsets - self.rows - self.dead_letters
+
+
+def read_sums(store: Attached, stream: str) -> LedgerSums:
+    """Return the sums over a stream's ledger entries.
+
+    Raises:
+        StoreError: The catalog or a file of the ledger cannot be read.
+    """
+    with translated(f"read the ledger of domain {store.domain}"):
+        row = store.connection.execute(
+            "SELECT count(*), sum(to_offset - from_offset) FILTER (removed_count = 0 AND dead_letter_count >= 0), "
+            f"sum(row_count), sum(dead_letter_count) FROM {table_name(store.domain, LEDGER)} WHERE stream = ?",
+            [stream],
+        ).fetchone()
+    entries, offsets, rows, letters = (int(value or 0) for value in row or (0, 0, 0, 0))
+    return LedgerSums(entries=entries, offsets=offsets, rows=rows, dead_letters=letters)
+
+
+def runs(entries: Sequence[LedgerEntry]) -> Iterator[tuple[LedgerEntry, ...]]:
+    """Yield the entries of one partition, by offset, cut where one does not begin where the one before ended."""
+    begin = 0
+    for end in range(1, len(entries) + 1):
+        if end == len(entries) or entries[end].from_offset != entries[end - 1].to_offset:
+            yield tuple(entries[begin:end])
+            begin = end
 
 
 def gaps_from_json(text: str) -> tuple[Gap, ...]:

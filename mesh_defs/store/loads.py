@@ -91,6 +91,20 @@ def read_loads(store: Attached, stream: str) -> tuple[LoadedFile, ...]:
     )
 
 
+def has_loads(con: duckdb.DuckDBPyConnection, domain: str, stream: str) -> bool:
+    """Say whether a stream is data at rest that was loaded.
+
+    Raises:
+        duckdb.Error: The table cannot be read.
+    """
+    if stored_columns(con, domain, LOADS_TABLE) is None:
+        return False
+    found = con.execute(
+        f"SELECT 1 FROM {table_name(domain, LOADS_TABLE)} WHERE stream = ? LIMIT 1", [stream]
+    ).fetchone()
+    return found is not None
+
+
 def check_loads(
     con: duckdb.DuckDBPyConnection, domain: str, accounts: Sequence[Account]
 ) -> Iterator[Violation]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from mesh_defs.store.account import COMPLETENESS, UNIQUENESS, Account
 from mesh_defs.store.engine import literal
 from mesh_defs.store.layout import DEAD_LETTERS_TABLE
+from mesh_defs.store.ledger import LedgerEntry
 from mesh_defs.store.schema import table_name
 
 _LONG = 1_000
@@ -64,10 +65,10 @@ def recount(
         if e.from_offset < e.to_offset
     ]
     names = ("epoch", "partition", "number", "from_offset", "row_count", "dead_letter_count")
-    con.register(_ENTRIES, _integers(names, claims))
+    con.register(_ENTRIES, integers(names, claims))
     cleared = [(a.epoch, a.partition, a.cleared) for a in accounts if a.cleared > a.start]
-    con.register(_CLEARED, _integers(("epoch", "partition", "cleared"), cleared))
-    found = _found(domain, stream, tables)
+    con.register(_CLEARED, integers(("epoch", "partition", "cleared"), cleared))
+    found = found_of(domain, stream, tables)
     partitions = con.execute(
         f"SELECT epoch, partition, count(*), sum(hash(o)) FILTER (o >= coalesce(cleared, o)) "
         f"FROM ({found}) LEFT JOIN {_CLEARED} USING (epoch, partition) GROUP BY ALL"
@@ -110,20 +111,40 @@ def expected_sums(
             *((number, max(a.cleared, g.from_offset), max(a.cleared, g.to_offset), -1) for g in a.gaps),
         )
     ]
-    sums = [0] * len(accounts)
+    sums = _sums(con, spans, len(accounts))
+    return {(a.epoch, a.partition): total for a, total in zip(accounts, sums, strict=True)}
+
+
+def entry_sums(con: duckdb.DuckDBPyConnection, entries: Sequence[LedgerEntry]) -> list[int]:
+    """Return, for each ledger entry, the sum of the hashes of the offsets that must be records."""
+    spans = []
+    for number, entry in enumerate(entries):
+        position = entry.from_offset
+        for gap in sorted(entry.gaps, key=lambda g: g.from_offset):
+            spans.append((number, position, gap.from_offset, 1))
+            position = gap.to_offset
+        spans.append((number, position, entry.to_offset, 1))
+    return _sums(con, spans, len(entries))
+
+
+def _sums(
+    con: duckdb.DuckDBPyConnection, spans: Sequence[tuple[int, int, int, int]], count: int
+) -> list[int]:
+    """Return the sum of the hashes of offsets by number; a span is (number, from, to, sign)."""
+    sums = [0] * count
     for number, start, end, sign in spans:
         if end - start > _LONG:
             row = con.execute(f"SELECT sum(hash(range)) FROM range({start}, {end})").fetchone()
             sums[number] += sign * int((row and row[0]) or 0)
     names = ("number", "from_offset", "to_offset", "sign")
-    con.register(_SPANS, _integers(names, [s for s in spans if s[2] - s[1] <= _LONG]))
+    con.register(_SPANS, integers(names, [s for s in spans if s[2] - s[1] <= _LONG]))
     for number, total in con.execute(
         f"SELECT number, sum(sign * hash(o)::HUGEINT) "
         f"FROM (SELECT number, sign, unnest(range(from_offset, to_offset)) o FROM {_SPANS}) GROUP BY number"
     ).fetchall():
         sums[number] += int(total)
     con.unregister(_SPANS)
-    return {(a.epoch, a.partition): total for a, total in zip(accounts, sums, strict=True)}
+    return sums
 
 
 def first_fault(
@@ -131,11 +152,11 @@ def first_fault(
 ) -> tuple[str, int | None, str] | None:
     """Search for the first duplicate, else stray, else hole; return invariant, offset and predicate."""
     found = (
-        f"SELECT o, good FROM ({_found(domain, account.stream, tables)}) "
+        f"SELECT o, good FROM ({found_of(domain, account.stream, tables)}) "
         f"WHERE epoch = {account.epoch} AND partition = {account.partition}"
     )
     con.register(
-        _GAPS, _integers(("from_offset", "to_offset"), [(g.from_offset, g.to_offset) for g in account.gaps])
+        _GAPS, integers(("from_offset", "to_offset"), [(g.from_offset, g.to_offset) for g in account.gaps])
     )
     in_gap = f"EXISTS (FROM {_GAPS} WHERE o >= from_offset AND o < to_offset)"
     twice = _first(con, f"SELECT o FROM ({found}) GROUP BY o HAVING count(*) > 1 ORDER BY o LIMIT 1")
@@ -162,16 +183,16 @@ def first_fault(
     return None
 
 
-def _found(domain: str, stream: str, tables: Sequence[str]) -> str:
-    """Return the query of all coordinates that the tables hold of a stream: rows (good) and dead letters."""
+def found_of(domain: str, stream: str, tables: Sequence[str], where: str = "true") -> str:
+    """Return the query of the coordinates that the tables hold of a stream: rows (good) and dead letters."""
     parts = [
         f"SELECT _epoch AS epoch, _partition AS partition, _offset AS o, true AS good "
-        f"FROM {table_name(domain, table)}"
+        f"FROM {table_name(domain, table)} WHERE {where}"
         for table in tables
     ]
     letters = (
         f"SELECT _epoch, _partition, _offset, false FROM {table_name(domain, DEAD_LETTERS_TABLE)} "
-        f"WHERE stream = {literal(stream)}"
+        f"WHERE stream = {literal(stream)} AND {where}"
     )
     return " UNION ALL ".join([*parts, letters])
 
@@ -181,6 +202,7 @@ def _first(con: duckdb.DuckDBPyConnection, sql: str) -> int | None:
     return None if row is None or row[0] is None else int(row[0])
 
 
-def _integers(names: Sequence[str], rows: Sequence[tuple[int, ...]]) -> pa.Table:
+def integers(names: Sequence[str], rows: Sequence[tuple[int, ...]]) -> pa.Table:
+    """Return a table of integers for a query to join."""
     columns = zip(*rows, strict=True) if rows else [()] * len(names)
     return pa.table({name: pa.array(column, pa.int64()) for name, column in zip(names, columns, strict=True)})

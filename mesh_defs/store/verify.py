@@ -9,27 +9,97 @@ catalog's statistics, which answer even when the files are gone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import duckdb
 
 from mesh_defs.model.errors import StoreError
 from mesh_defs.store.account import (
     COMPLETENESS,
+    CONTENT,
     READABLE,
     Account,
     Violation,
     accounts_of,
     check_claims,
 )
+from mesh_defs.store.content import altered, keeps_bytes
 from mesh_defs.store.engine import Attached
 from mesh_defs.store.errors import first_line, translated
 from mesh_defs.store.files import damaged_files
+from mesh_defs.store.increment import Increment, advance, begin
 from mesh_defs.store.layout import DEAD_LETTERS_TABLE, LEDGER, LOADS_TABLE, parse_row, read_row
 from mesh_defs.store.ledger import read_entries
 from mesh_defs.store.loads import check_loads
+from mesh_defs.store.marks import StreamMark
 from mesh_defs.store.offsets import StoreOffsets, StreamOffsets
 from mesh_defs.store.recount import Recount, expected_sums, first_fault, recount
 from mesh_defs.store.schema import stored_columns
+from mesh_defs.store.window import Place
+
+_UNREADABLE = (duckdb.IOException, duckdb.InvalidInputException)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What the verification of one stream found.
+
+    Attributes:
+        violations: What does not hold, in the order in which it was found.
+        mark: From where on the next verification looks; None where something does not hold.
+        recounted: How many offsets were looked at.
+    """
+
+    violations: tuple[Violation, ...]
+    mark: StreamMark | None
+    recounted: int
+
+
+def verify_stream(
+    store: Attached, stream: str, *, mark: StreamMark | None = None, deep: bool = False
+) -> Verified:
+    """Recount one stream as `verify_store` does, from `mark` on where it fits the store, else from the start.
+
+    Args:
+        store: An open store; reading is enough, and writers go on meanwhile.
+        stream: Its name.
+        mark: What an earlier verification left; None recounts everything. What came since and does not hold is
+            named by recounting everything.
+        deep: Recount everything, and read every page of every file and check its checksum.
+
+    Raises:
+        StoreError: The catalog or the ledger itself cannot be read.
+    """
+    if mark is not None and not deep:
+        with _snapshot(store) as cursor:
+            done = _advanced(cursor, store.domain, stream, mark)
+        if done is not None:
+            return Verified(violations=(), mark=done.mark, recounted=done.offsets)
+    with _snapshot(store) as cursor:
+        offsets = parse_row(store.domain, read_row(cursor, store.domain))
+        known = offsets.streams.get(stream)
+        accounts = accounts_of(stream, known, read_entries(cursor, store.domain, stream))
+        violations = tuple(_verify(cursor, store.domain, [stream], deep=deep))
+        fresh = None
+        if known is not None and not violations:
+            place = Place(con=cursor, domain=store.domain, stream=stream, tables=offsets.tables(stream))
+            fresh = begin(place, known, accounts)
+    looked = sum(account.next - account.start for account in accounts)
+    return Verified(violations=violations, mark=fresh, recounted=looked)
+
+
+def _advanced(con: duckdb.DuckDBPyConnection, domain: str, stream: str, mark: StreamMark) -> Increment | None:
+    offsets = parse_row(domain, read_row(con, domain))
+    known = offsets.streams.get(stream)
+    if known is None:
+        return None
+    place = Place(con=con, domain=domain, stream=stream, tables=offsets.tables(stream))
+    try:
+        return advance(place, known, mark)
+    except _UNREADABLE:
+        # A file is not what it was: the recount of everything says which.
+        return None
 
 
 def verify_store(
@@ -42,6 +112,8 @@ def verify_store(
     3. atomicity: offsets and running totals are what the ledger's entries lead to;
     4. monotony: each ledger entry begins where the one before ended.
 
+    Where a stream keeps its bytes (`retainRaw`), they are those that the ledger's content hash was taken of.
+
     Args:
         store: An open store; reading is enough, and writers go on meanwhile.
         streams: Which streams; None means all.
@@ -53,12 +125,18 @@ def verify_store(
     Raises:
         StoreError: The catalog or the ledger itself cannot be read.
     """
+    with _snapshot(store) as cursor:
+        return tuple(_verify(cursor, store.domain, streams, deep=deep))
+
+
+@contextmanager
+def _snapshot(store: Attached) -> Iterator[duckdb.DuckDBPyConnection]:
     # A cursor sees the attached domains, and keeps its transaction to itself.
     cursor = store.connection.cursor()
     try:
         with translated(f"verify domain {store.domain}"):
             cursor.execute("BEGIN")
-            return tuple(_verify(cursor, store.domain, streams, deep=deep))
+            yield cursor
     finally:
         cursor.close()
 
@@ -88,7 +166,11 @@ def _verify(
         unreadable = (*damaged, *shared)
         yield from (_unreadable(stream, known, sentence) for sentence in unreadable)
         if not unreadable:
-            yield from _check_rows(con, offsets, domain, stream, accounts)
+            for violation in _check_rows(con, offsets, domain, stream, accounts):
+                yield violation
+                if violation.invariant == READABLE:
+                    # The error has ended the transaction, and with it the snapshot.
+                    return
             yield from check_loads(con, domain, accounts)
 
 
@@ -114,8 +196,21 @@ def _check_rows(
             for invariant, offset, text in _faults(account, counts, expected):
                 fault = first_fault(con, domain, tables, account) if offset is None else None
                 yield account.violation(*(fault or (invariant, offset, text)))
-    except (duckdb.IOException, duckdb.InvalidInputException) as error:
+        if keeps_bytes(con, domain, tables):
+            yield from _altered(con, domain, tables, accounts)
+    except _UNREADABLE as error:
         yield _unreadable(stream, known, first_line(error))
+
+
+def _altered(
+    con: duckdb.DuckDBPyConnection, domain: str, tables: Sequence[str], accounts: Sequence[Account]
+) -> Iterator[Violation]:
+    for account in accounts:
+        for entry in altered(con, domain, tables, account, account.entries):
+            text = (
+                f"keeps other bytes in [{entry.from_offset}, {entry.to_offset}) than those that were ingested"
+            )
+            yield account.violation(CONTENT, entry.from_offset, text)
 
 
 def _strangers(stream: str, counts: Recount, accounts: Sequence[Account]) -> Iterator[Violation]:

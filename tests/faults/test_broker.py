@@ -36,7 +36,7 @@ def mesh(tmp_path: Path, kafka: KafkaServer) -> MeshFolder:
 def holds(mesh: MeshFolder) -> None:
     """Assert that the ledger holds, compared with the broker."""
     project = mesh.open()
-    for result in verify_domain(project, project.domain("shop")):
+    for result in verify_domain(project, project.domain("shop"), full=True):
         assert result.violations == ()
 
 
