@@ -12,7 +12,7 @@ import duckdb
 
 from mesh_defs.model.micros import from_micros
 from mesh_defs.model.records import Gap
-from mesh_defs.store.engine import Attached
+from mesh_defs.store.engine import Attached, first_row
 from mesh_defs.store.errors import translated
 from mesh_defs.store.layout import LEDGER
 from mesh_defs.store.schema import table_name
@@ -123,11 +123,12 @@ def read_sums(store: Attached, stream: str) -> LedgerSums:
         StoreError: The catalog or a file of the ledger cannot be read.
     """
     with translated(f"read the ledger of domain {store.domain}"):
-        row = store.connection.execute(
+        row = first_row(
+            store.connection,
             "SELECT count(*), sum(to_offset - from_offset) FILTER (removed_count = 0 AND dead_letter_count >= 0), "
             f"sum(row_count), sum(dead_letter_count) FROM {table_name(store.domain, LEDGER)} WHERE stream = ?",
             [stream],
-        ).fetchone()
+        )
     entries, offsets, rows, letters = (int(value or 0) for value in row or (0, 0, 0, 0))
     return LedgerSums(entries=entries, offsets=offsets, rows=rows, dead_letters=letters)
 

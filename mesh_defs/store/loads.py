@@ -10,7 +10,7 @@ import duckdb
 
 from mesh_defs.model.micros import from_micros
 from mesh_defs.store.account import ATOMICITY, Account, Violation
-from mesh_defs.store.engine import Attached
+from mesh_defs.store.engine import Attached, first_row
 from mesh_defs.store.errors import translated
 from mesh_defs.store.layout import LOADS_TABLE
 from mesh_defs.store.schema import stored_columns, table_name
@@ -99,10 +99,8 @@ def has_loads(con: duckdb.DuckDBPyConnection, domain: str, stream: str) -> bool:
     """
     if stored_columns(con, domain, LOADS_TABLE) is None:
         return False
-    found = con.execute(
-        f"SELECT 1 FROM {table_name(domain, LOADS_TABLE)} WHERE stream = ? LIMIT 1", [stream]
-    ).fetchone()
-    return found is not None
+    sql = f"SELECT 1 FROM {table_name(domain, LOADS_TABLE)} WHERE stream = ? LIMIT 1"
+    return first_row(con, sql, [stream]) is not None
 
 
 def check_loads(

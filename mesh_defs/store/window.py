@@ -9,6 +9,7 @@ import duckdb
 
 from mesh_defs.store.account import Account
 from mesh_defs.store.content import altered, keeps_bytes
+from mesh_defs.store.engine import first_row
 from mesh_defs.store.layout import DEAD_LETTERS_TABLE, LEDGER
 from mesh_defs.store.ledger import LedgerEntry, runs
 from mesh_defs.store.marks import PartitionMark
@@ -77,7 +78,7 @@ def _windows(part: Part) -> Iterator[tuple[int, int | None]]:
 
 
 def _count(con: duckdb.DuckDBPyConnection, domain: str, table: str, what: str = "count(*)") -> int:
-    row = con.execute(f"SELECT {what} FROM {table_name(domain, table)}").fetchone()
+    row = first_row(con, f"SELECT {what} FROM {table_name(domain, table)}")
     return int((row and row[0]) or 0)
 
 
