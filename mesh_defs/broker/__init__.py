@@ -5,6 +5,7 @@ from mesh_defs.broker.client import Broker
 from mesh_defs.broker.connection import connection_for
 from mesh_defs.broker.glance import TopicQuestions
 from mesh_defs.broker.local import LocalKafka, LocalKafkaStatus
+from mesh_defs.broker.mirroring import MovedOffset
 from mesh_defs.broker.ports import free_port, who_holds
 from mesh_defs.broker.reader import BoundedReader
 from mesh_defs.broker.topics import TopicPlan
@@ -16,6 +17,7 @@ __all__ = [
     "ConnectionKey",
     "LocalKafka",
     "LocalKafkaStatus",
+    "MovedOffset",
     "TopicPlan",
     "TopicQuestions",
     "connection_for",

@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Final, Self
 
 from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -26,9 +25,10 @@ from confluent_kafka.admin import AdminClient, OffsetSpec, TopicDescription
 from mesh_defs.broker.asking import Admin
 from mesh_defs.broker.failures import configuration_error
 from mesh_defs.broker.glance import Glance
+from mesh_defs.broker.mirroring import MovedOffset, mirror_offsets
 from mesh_defs.broker.properties import Property, client_log, producer_properties
 from mesh_defs.broker.reader import BoundedReader
-from mesh_defs.broker.survey import describe_many, identities_of, many_offsets, marks_of
+from mesh_defs.broker.survey import describe_many, held_back, identities_of, many_offsets, marks_of
 from mesh_defs.broker.tail import TailReader
 from mesh_defs.broker.topics import TopicPlan, create_topics, plan_topics
 from mesh_defs.contract.contract import StreamContract
@@ -117,6 +117,13 @@ class Broker:
         """
         return many_offsets(self._admin, topics, OffsetSpec.latest())
 
+    def held_back(self, topics: Mapping[str, Sequence[int]]) -> dict[str, dict[int, int]]:
+        """Return the last stable offsets of the partitions that an open transaction holds back (KIP-98).
+
+        Raises as `ends` does.
+        """
+        return held_back(self._admin, topics)
+
     def identities(self, topics: Sequence[str]) -> dict[str, TopicIdentity]:
         """Return the identities of several topics, in two questions; one that does not answer is left out.
 
@@ -167,28 +174,29 @@ class Broker:
         kind = TailReader if tail else BoundedReader
         return kind(self._connection, topic, ranges, watermarks=self.watermarks, stall_timeout=self._timeout)
 
-    def mirror(self, group: str, topic: str, offsets: Mapping[int, int]) -> bool:
-        """Commit offsets for a group, for lag tools only: nothing in the mesh reads them.
+    def mirror(
+        self, group: str, topic: str, offsets: Mapping[int, int], before: Mapping[int, int] | None = None
+    ) -> tuple[MovedOffset, ...]:
+        """Commit offsets for a group, for lag tools only: nothing in the mesh goes by them.
+
+        A failure is logged, never raised: the store has committed already.
+
+        Args:
+            group: The group.
+            topic: The topic.
+            offsets: For each partition, what the group is to show.
+            before: For each partition to be looked at, where the store was before.
 
         Returns:
-            Whether the group took them. A failure is logged, never raised: the store has committed already.
+            What the group held of those partitions that somebody else had committed.
         """
         if not offsets:
-            return True
-        wanted = [TopicPartition(topic, p, offset) for p, offset in offsets.items()]
-        request = [ConsumerGroupTopicPartitions(group, wanted)]
+            return ()
         try:
-            self._admin.ask(
-                f"mirror the offsets of {topic} to the group {group}",
-                lambda admin, t: list(
-                    admin.alter_consumer_group_offsets(request, request_timeout=t).values()
-                ),
-                refusal=lambda answer: next((p.error for p in answer.topic_partitions if p.error), None),
-            )
+            return mirror_offsets(self._admin, group, topic, offsets, before or {})
         except BrokerError as error:
             _log.warning("%s", error)
-            return False
-        return True
+            return ()
 
     def plan_topics(self, contracts: Sequence[StreamContract]) -> tuple[TopicPlan, ...]:
         """Compare the contracts' topics with the cluster's, changing nothing. Raises as `identity` does."""

@@ -42,15 +42,22 @@ def describe_many(admin: Admin, topics: Sequence[str]) -> dict[str, TopicDescrip
 
 
 def many_offsets(
-    admin: Admin, topics: Mapping[str, Sequence[int]], spec: OffsetSpec
+    admin: Admin, topics: Mapping[str, Sequence[int]], spec: OffsetSpec, *, committed: bool = True
 ) -> dict[str, dict[int, int]]:
-    """Return an offset of each partition of each topic. Raises as `describe_many` does."""
+    """Return an offset of each partition of each topic. Raises as `describe_many` does.
+
+    Args:
+        admin: The cluster's.
+        topics: For each topic its partitions.
+        spec: Which offset.
+        committed: Whether open transactions end a partition.
+    """
     asked = [TopicPartition(topic, p) for topic, partitions in topics.items() for p in partitions]
     found: dict[str, dict[int, int]] = {topic: {} for topic in topics}
     if not asked:
         return found
     wanted = dict.fromkeys(asked, spec)
-    level = IsolationLevel.READ_COMMITTED
+    level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
     answers = admin.ask(
         f"ask for the offsets of {', '.join(topics)}",
         lambda client, t: list(
@@ -62,6 +69,20 @@ def many_offsets(
         if not isinstance(answer, KafkaError):
             found[place.topic][place.partition] = answer.offset
     return found
+
+
+def held_back(admin: Admin, topics: Mapping[str, Sequence[int]]) -> dict[str, dict[int, int]]:
+    """Return the last stable offsets of the partitions of each topic that an open transaction holds back.
+
+    The high watermark is asked for first: what is stable later and still below it is below it because of a transaction.
+    Raises as `describe_many` does.
+    """
+    high = many_offsets(admin, topics, OffsetSpec.latest(), committed=False)
+    stable = many_offsets(admin, topics, OffsetSpec.latest())
+    return {
+        topic: {p: offset for p, offset in own.items() if offset < high[topic].get(p, offset)}
+        for topic, own in stable.items()
+    }
 
 
 def identities_of(described: Mapping[str, TopicDescription], cluster: str) -> dict[str, TopicIdentity]:

@@ -55,11 +55,8 @@ def ingest(
             except MeshError as error:
                 say_error(error)
                 failed = True
-    for report in reports:
-        for stream in report.failed:
-            failed = True
-            for trouble in stream.troubles:
-                say_error(trouble.error)
+    _tell(reports)
+    failed = failed or any(report.failed for report in reports)
     empty = "nothing was ingested" if failed else "nothing to ingest: no stream is declared"
     _show(reports, as_json=as_json, empty=empty)
     if failed:
@@ -70,6 +67,15 @@ def _say_retired(selected: Selection) -> None:
     for domain in selected.domains.values():
         for contract in (c for c in domain.retired if c.name in selected.wanted.get(domain.name, ())):
             say(f"{contract.full_name} is retired: it is not ingested")
+
+
+def _tell(reports: list[PassReport]) -> None:
+    """Say what stopped streams, and what a person should know of besides."""
+    for stream in (s for report in reports for s in report.streams):
+        for warning in stream.warnings:
+            say(f"mesh: {warning}")
+        for trouble in stream.troubles:
+            say_error(trouble.error)
 
 
 def _bar() -> Progress:

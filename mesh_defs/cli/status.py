@@ -15,7 +15,7 @@ from mesh_defs.ingest.status import status as domain_status
 def status(context: typer.Context, *, as_json: JsonOption = False) -> None:
     """Show how each stream and input stands: what the store answers for, how far the source is, and what stopped it.
 
-    Below stands which process ingests a domain, and since when.
+    Below stands which process ingests a domain, and since when; and what an open transaction holds back, since when.
 
     Exit code 1 if a domain's contracts cannot be read.
     """
@@ -30,7 +30,8 @@ def status(context: typer.Context, *, as_json: JsonOption = False) -> None:
         print_table(COLUMNS, [*map(_row, lines), *map(_broken, broken)], empty="no stream is declared")
         for domain, holder in dict.fromkeys((line.domain, line.holder) for line in lines if line.holder):
             typer.echo(f"{domain}: ingested by {holder}")
-        for message in dict.fromkeys(line.error for line in lines if line.error):
+        told = [text for line in lines for text in (line.error, line.held_back) if text]
+        for message in dict.fromkeys(told):
             say(f"mesh: {message}")
     if broken:
         raise typer.Exit(FAILED)

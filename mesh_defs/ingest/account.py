@@ -32,6 +32,7 @@ class StreamAccount:
     contract: StreamContract
     partitions: dict[int, PartitionReport] = field(default_factory=dict)
     troubles: list[Trouble] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     unknown: Counter[str] = field(default_factory=Counter)
     tables: Counter[str] = field(default_factory=Counter)
 
@@ -75,6 +76,7 @@ class StreamAccount:
             stream=self.contract.name,
             partitions=tuple(self.partitions[p] for p in sorted(self.partitions)),
             troubles=tuple(self.troubles),
+            warnings=tuple(self.warnings),
             unknown_fields=tuple(sorted(self.unknown.items())),
             tables=tuple((t.name, self.tables[t.name]) for t in self.contract.tables),
         )

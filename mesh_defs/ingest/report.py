@@ -76,6 +76,7 @@ class StreamReport:
 
     Attributes:
         troubles: Why the stream, or some of its partitions, did not reach the end; empty when all did.
+        warnings: What a person should know of, although it stopped nothing; a sentence each.
         unknown_fields: For each path of a field that the contract does not name, how many records carried it.
         tables: For each table of the stream, one an event type, the rows stored by the pass.
     """
@@ -84,6 +85,7 @@ class StreamReport:
     stream: str
     partitions: tuple[PartitionReport, ...] = ()
     troubles: tuple[Trouble, ...] = ()
+    warnings: tuple[str, ...] = ()
     unknown_fields: tuple[tuple[str, int], ...] = ()
     tables: tuple[tuple[str, int], ...] = ()
 
@@ -98,6 +100,7 @@ class StreamReport:
         return replace(
             later,
             partitions=tuple(own[p] for p in sorted(own)),
+            warnings=self.warnings + later.warnings,
             unknown_fields=tuple(sorted(unknown.items())),
             tables=tuple((name, before.get(name, 0) + rows) for name, rows in later.tables) or self.tables,
         )

@@ -15,6 +15,7 @@ from mesh_defs.contract.project import Project
 from mesh_defs.ingest.account import OnProgress
 from mesh_defs.ingest.chunk import Limits
 from mesh_defs.ingest.failures import Failure, write_failures
+from mesh_defs.ingest.held_back import note_held_back
 from mesh_defs.ingest.lease import pass_lease
 from mesh_defs.ingest.observe import observe
 from mesh_defs.ingest.report import PassReport
@@ -111,7 +112,11 @@ def _pass(
         ) as work,
         _collector_paused(),
     ):
-        reports = work.run([c for c in contracts if isinstance(c, StreamContract)])
+        streams = [c for c in contracts if isinstance(c, StreamContract)]
+        reports = work.run(streams)
+        stopped = {r.stream for r in reports for t in r.troubles if t.partition is None}
+        answering = [c for c in streams if c.name not in stopped]
+        note_held_back(folder, brokers, answering, work.stored)
         inputs = [c for c in contracts if isinstance(c, RestContract)]
         reports += load_inputs(project, store, inputs, on_progress=on_progress, on_step=on_step)
         report = PassReport(domain=domain.name, streams=reports)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from mesh_defs.broker import Brokers
 from mesh_defs.contract.contract import Domain, InputContract, RestContract, StreamContract
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest.failures import Failure, read_failures
+from mesh_defs.ingest.held_back import HeldBack, look_for_held_back, read_held_back
 from mesh_defs.ingest.lease import lease_holder
 from mesh_defs.ingest.loss import unacknowledged
 from mesh_defs.ingest.news import DomainNews, StreamNews, news, read_offsets
 from mesh_defs.ingest.rest import InputNews
 from mesh_defs.model.errors import BrokerUnavailableError
 from mesh_defs.store import PartitionOffsets, StreamOffsets
+
+LONG = dt.timedelta(minutes=15)
+"""How long a transaction may be open before the state says so: brokers' default of `transaction.max.timeout.ms`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +35,10 @@ class PartitionStatus:
         last_commit_at: RFC 3339, UTC.
         state: `current`, `behind`, `changed` (files that are not what was loaded), `new` (never read), `stopped` (see
             `error`), `lost` (goes on behind lost offsets of which nobody took note, see `error`),
-            `retired` (no longer ingested), or `unknown` (no broker).
+            `held back` (by a transaction that has been open for long), `retired` (no longer ingested), or `unknown` (no
+            broker).
+        held_back_at: The last stable offset, where an open transaction holds the partition back; otherwise None.
+        held_back_since: When an ingester first saw it held back there, RFC 3339, UTC; None where none has yet.
         holder: Who ingests the domain now, and since when; None where nobody does.
     """
 
@@ -46,6 +54,19 @@ class PartitionStatus:
     state: str
     error: str | None
     holder: str | None = None
+    held_back_at: int | None = None
+    held_back_since: str | None = None
+
+    @property
+    def held_back(self) -> str | None:
+        """The sentence that says what holds the partition back, and since when; None where nothing does."""
+        if self.held_back_since is None:
+            return None
+        return (
+            f"{self.domain}.{self.stream} partition {self.partition} is held back at offset {self.held_back_at} since "
+            f"{self.held_back_since}: a transaction that began there is open, and what lies behind it is read when its "
+            "producer ends it (`kafka-transactions.sh find-hanging` finds one that nobody ends)"
+        )
 
 
 def status(project: Project, domain: Domain) -> tuple[PartitionStatus, ...]:
@@ -64,14 +85,42 @@ def status(project: Project, domain: Domain) -> tuple[PartitionStatus, ...]:
         found = DomainNews(offsets=read_offsets(project, domain), streams=streams)
     stored = found.offsets.streams
     holder = lease_holder(project.data_folder(domain.name))
+    held = _held_back(project, domain, found)
     return (
         *(
-            replace(line, holder=None if holder is None else str(holder))
+            _with_held_back(replace(line, holder=None if holder is None else str(holder)), held)
             for s in domain.live.streams
             for line in _stream(s, found.streams[s.name], stored.get(s.name), failures)
         ),
         *(_input(i, found.inputs[i.name], stored.get(i.name), failures) for i in domain.live.inputs),
         *(line for c in domain.retired for line in _retired(c, stored.get(c.name))),
+    )
+
+
+def _held_back(project: Project, domain: Domain, found: DomainNews) -> dict[tuple[str, int | None], HeldBack]:
+    """Return the partitions that are held back now, as far as an ingester has seen them held back there before."""
+    known = read_held_back(project.data_folder(domain.name))
+    names = {h.stream for h in known}
+    asked = [s for s in domain.live.streams if s.name in names and found.streams[s.name].plan is not None]
+    if not asked:
+        return {}
+    with Brokers(project.config) as brokers:
+        now = look_for_held_back(brokers, asked, found.offsets, known)
+    return {(h.stream, h.partition): h for h in now if h in known}
+
+
+def _with_held_back(
+    line: PartitionStatus, held: Mapping[tuple[str, int | None], HeldBack]
+) -> PartitionStatus:
+    found = held.get((line.stream, line.partition))
+    if found is None:
+        return line
+    long = dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(found.since) >= LONG
+    return replace(
+        line,
+        held_back_at=found.offset,
+        held_back_since=found.since,
+        state="held back" if long and line.error is None else line.state,
     )
 
 

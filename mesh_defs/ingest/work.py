@@ -17,6 +17,7 @@ from mesh_defs.decode import StreamDecoder
 from mesh_defs.ingest.account import OnProgress, Progress, StreamAccount
 from mesh_defs.ingest.chunk import Chunk, Limits, StreamRun, never
 from mesh_defs.ingest.decoders import ready_decoder
+from mesh_defs.ingest.mirror import Mirror
 from mesh_defs.ingest.plan import check_identity, plan_stream
 from mesh_defs.ingest.readers import Readers
 from mesh_defs.ingest.report import StreamReport, Trouble
@@ -63,17 +64,16 @@ class DomainWork:
         tail: bool = False,
         stopping: Callable[[], bool] = never,
     ) -> None:
-        self._mesh = project.config.name
         self._store = store
         self._brokers = brokers
         self._registries = Registries(project.config)
+        self._mirror = Mirror(project.config.name, brokers)
         self._limits = limits
         self._on_progress = on_progress
         self._on_step = on_step
         self._stopping = stopping
         self._tail = tail
         self._readers = Readers(tail=tail)
-        self._unmirrored: dict[str, tuple[StreamContract, dict[int, int]]] = {}
         self._writer = f"{socket.gethostname()}/{os.getpid()}/{uuid.uuid4().hex[:8]}"
         self._accounts: dict[str, StreamAccount] = {}
         self._runs: dict[str, StreamRun] = {}
@@ -191,12 +191,13 @@ class DomainWork:
         self._accounts = {}
         return found
 
-    def mirror(self) -> None:
-        """Mirror what was committed to the consumer groups, for lag tools only."""
-        for contract, positions in self._unmirrored.values():
-            group = f"{self._mesh}.{contract.full_name}"
-            self._brokers.of(contract).mirror(group, contract.topic, positions)
-        self._unmirrored = {}
+    def mirror(self) -> Mapping[str, tuple[str, ...]]:
+        """Mirror what was committed to the consumer groups, for lag tools only.
+
+        Returns:
+            For each stream whose group somebody had moved, the sentences that say so.
+        """
+        return self._mirror.flush()
 
     def let_go(self, stream: str) -> None:
         """Close what is open of a stream: its cluster is to be looked for anew."""
@@ -252,10 +253,11 @@ class DomainWork:
         for name, chunk in chunks.items():
             self._accounts[name].count(chunk.files)
             run = self._runs[name]
-            self._unmirrored[name] = (run.contract, dict(run.positions))
+            self._mirror.note(run.contract, chunk, run.positions)
             self._on_progress(self._accounts[name].progress)
         if not self._tail:
-            self.mirror()
+            for name, warnings in self.mirror().items():
+                self._accounts[name].warnings += warnings
 
     def _start_over(self, chunks: Mapping[str, Chunk], error: FencedError) -> None:
         """Go back to the stored offsets: another writer was faster, and its commit stands."""

@@ -42,6 +42,8 @@ def stream_metadata(report: StreamReport, stored: StreamOffsets | None) -> Metad
         found["gaps"] = dg.MetadataValue.text(_listed(gaps))
     if report.snapshot is not None:
         found["snapshot"] = dg.MetadataValue.text(str(report.snapshot))
+    if report.warnings:
+        found["warnings"] = dg.MetadataValue.text("\n".join(report.warnings))
     if report.errors:
         found["stopped"] = dg.MetadataValue.text("\n".join(map(str, report.errors)))
     return found

@@ -101,12 +101,13 @@ def test_offsets_at_an_instant(kafka: Any, broker: Broker) -> None:
 
 
 @pytest.mark.fault(41)
-def test_a_broker_that_is_down_fails_in_time() -> None:
+def test_a_broker_that_is_down_fails_in_time(caplog: pytest.LogCaptureFixture) -> None:
     """Nobody listens: every question ends with the reason instead of waiting on."""
     with Broker({"bootstrap.servers": f"127.0.0.1:{free_port()}"}, timeout=1) as broker:
         with pytest.raises(BrokerUnavailableError, match="Connection refused"):
             broker.identity("any")
-        assert broker.mirror("group", "any", {0: 1}) is False
+        assert broker.mirror("group", "any", {0: 1}) == ()
+    assert "mirror the offsets of any" in caplog.text
 
 
 def test_errors_travel_between_processes(broker: Broker) -> None:
@@ -123,7 +124,7 @@ def test_mirrored_offsets_are_seen_by_lag_tools(kafka: Any, broker: Broker) -> N
 
     topic = kafka.topic(partitions=2)
     for offsets in ({0: 5, 1: 7}, {0: 3}):
-        assert broker.mirror("mesh-test", topic, offsets)
+        assert broker.mirror("mesh-test", topic, offsets) == ()
     with kafka.admin() as admin:
         found = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions("mesh-test")])
         committed = next(iter(found.values())).result(60).topic_partitions

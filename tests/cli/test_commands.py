@@ -56,7 +56,7 @@ def test_the_way_of_an_event_by_commands(shop: tuple[MeshFolder, str]) -> None:
     assert set(after[0]) == {
         "domain", "stream", "partition", "epoch", "next_offset", "end_offset", "lag", "rows",
             "last_commit_at",
-        "state", "error", "holder",
+        "state", "error", "holder", "held_back_at", "held_back_since",
     }  # fmt: skip
     assert [(s["next_offset"], s["lag"], s["state"], s["error"]) for s in after] == [
         (3, 0, "current", None),

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
 from mesh_defs.broker import Broker
 from mesh_defs.consistency import verify_domain
+from mesh_defs.ingest import status
+from mesh_defs.ingest.status import PartitionStatus
 from mesh_defs.model.errors import IdentityChangedError
-from tests.conftest import BOUND, KafkaServer
+from tests.conftest import BOUND, KafkaServer, wait_for
 from tests.meshes import MeshFolder
 from tests.store import kit
 
@@ -56,22 +58,49 @@ def committed(kafka: KafkaServer, topic: str) -> int:
     return int(offset)
 
 
+def move(kafka: KafkaServer, topic: str, offset: int) -> None:
+    """Let somebody commit another offset for the group, as Kafka's own tool does."""
+    wanted = [ConsumerGroupTopicPartitions(GROUP, [TopicPartition(topic, 0, offset)])]
+    with kafka.admin() as admin:
+        for answer in admin.alter_consumer_group_offsets(wanted).values():
+            answer.result(BOUND)
+
+
 @pytest.mark.fault(8)
 @pytest.mark.parametrize("moved_to", [0, 7], ids=["back", "ahead"])
-def test_a_moved_consumer_group_moves_nothing(
-    mesh: MeshFolder, kafka: KafkaServer, broker: Broker, moved_to: int
+def test_a_moved_consumer_group_moves_nothing(mesh: MeshFolder, kafka: KafkaServer, moved_to: int) -> None:
+    """Neither read twice nor left out; it is said once, and lag tools see the truth again after the next commit."""
+    topic = kafka.topic()
+    mesh.stream("shop.orders", topic)
+    kafka.produce(topic, [order(n) for n in range(5)])
+    (stream,) = mesh.ingest("shop").streams
+    assert stream.warnings == ()
+    kafka.produce(topic, [order(n) for n in range(5, 8)])
+    move(kafka, topic, moved_to)
+    done = mesh.cli("ingest", "shop")
+    said = f"the consumer group {GROUP} to offset {moved_to} in partition 0, where the mesh had it at 5"
+    assert said in done.stderr
+    assert mesh.rows("SELECT order_id FROM shop.orders ORDER BY _offset") == [(n,) for n in range(8)]
+    assert committed(kafka, topic) == 8
+    kafka.produce(topic, [order(8)])
+    (stream,) = mesh.ingest("shop").streams
+    assert (stream.row_count, stream.warnings) == (1, ())
+    holds(mesh)
+
+
+@pytest.mark.fault(8)
+def test_a_group_that_is_only_behind_was_moved_by_nobody(
+    mesh: MeshFolder, kafka: KafkaServer, broker: Broker
 ) -> None:
-    """Neither read twice nor left out; lag tools see the truth again after the next commit."""
+    """A kill between commit and mirror leaves the group behind: no alarm."""
     topic = kafka.topic()
     mesh.stream("shop.orders", topic)
     kafka.produce(topic, [order(n) for n in range(5)])
     mesh.ingest("shop")
-    kafka.produce(topic, [order(n) for n in range(5, 8)])
-    assert broker.mirror(GROUP, topic, {0: moved_to})
-    assert mesh.ingest("shop").row_count == 3
-    assert mesh.rows("SELECT order_id FROM shop.orders ORDER BY _offset") == [(n,) for n in range(8)]
-    assert committed(kafka, topic) == 8
-    holds(mesh)
+    broker.mirror(GROUP, topic, {0: 2})
+    kafka.produce(topic, [order(5)])
+    (stream,) = mesh.ingest("shop").streams
+    assert (stream.row_count, stream.warnings) == (1, ())
 
 
 @pytest.mark.fault(9)
@@ -108,6 +137,49 @@ def test_a_recreated_cluster_stops_its_stream(
         assert before.identity(topic).cluster_id in said
         assert after.identity(topic).cluster_id in said
     assert moved.rows("SELECT count(*) FROM shop.orders") == [(1,)]
+
+
+def statuses(mesh: MeshFolder) -> dict[int | None, PartitionStatus]:
+    """Return how each partition stands."""
+    project = mesh.open()
+    return {line.partition: line for line in status.status(project, project.domain("shop"))}
+
+
+def is_stable(kafka: KafkaServer, topic: str) -> bool:
+    """Say whether no transaction is open: a commit returns before its marker is in the log."""
+    with kafka.broker() as broker:
+        return broker.watermarks(topic, [0])[0].end == kafka.high_watermark(topic)
+
+
+@pytest.mark.fault(18)
+def test_the_status_says_since_when_a_transaction_holds_a_partition_back(
+    mesh: MeshFolder, kafka: KafkaServer
+) -> None:
+    """Where it began and since when that is known, over later passes; after long the state says so; then it is gone."""
+    topic = kafka.topic(partitions=2)
+    mesh.stream("shop.orders", topic, partitions=2)
+    kafka.produce(topic, [order(0)])
+    with kafka.open_transaction(topic, [order(1)]) as producer:
+        for partition in (0, 1):
+            kafka.produce(topic, [order(2)], partition=partition)
+        assert mesh.ingest("shop").row_count == 2
+        first = statuses(mesh)
+        assert (first[0].state, first[0].lag, first[0].held_back_at) == ("current", 0, 1)
+        assert (first[1].state, first[1].held_back_at, first[1].held_back_since) == ("current", None, None)
+        kafka.produce(topic, [order(3)], partition=1)
+        assert mesh.ingest("shop").row_count == 1
+        assert statuses(mesh)[0].held_back_since == first[0].held_back_since
+        assert f"is held back at offset 1 since {first[0].held_back_since}" in mesh.cli("status").stderr
+        known = mesh.root / "data" / "shop" / "held_back.json"
+        (entry,) = json.loads(known.read_text())
+        known.write_text(json.dumps([entry | {"since": "2026-01-01T00:00:00+00:00"}]))
+        assert [line.state for line in statuses(mesh).values()] == ["held back", "current"]
+        producer.commit_transaction(BOUND)
+    wait_for(lambda: is_stable(kafka, topic), "the transaction's marker is in the log")
+    assert mesh.ingest("shop").row_count == 2
+    assert {(s.state, s.held_back_since) for s in statuses(mesh).values()} == {("current", None)}
+    assert json.loads(known.read_text()) == []
+    holds(mesh)
 
 
 @pytest.mark.fault(19)

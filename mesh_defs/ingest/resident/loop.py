@@ -15,6 +15,7 @@ from mesh_defs.broker import Brokers
 from mesh_defs.contract.contract import Domain, StreamContract
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest.failures import Failure, write_failures
+from mesh_defs.ingest.held_back import note_held_back
 from mesh_defs.ingest.lease import RESIDENT, is_stopped, lease_of, nudges
 from mesh_defs.ingest.report import StreamReport, Trouble
 from mesh_defs.ingest.resident.holds import Holds, Place
@@ -141,14 +142,14 @@ class Resident:
                         return None
                     began = time.monotonic()
                     behind = self._tick(work, brokers, began)
-                    ending = self._keep_house(work, began)
+                    ending = self._keep_house(work, brokers, began)
                     if ending is not None:
                         return ending
                     if not behind:
                         self._stop.wait(began + self._pace.look - time.monotonic())
                 return Ending.STOPPED
             finally:
-                work.mirror()
+                self._mirror(work)
                 self._reporting.flush(time.monotonic(), everything=True)
 
     def _tick(self, work: DomainWork, brokers: Brokers, now: float) -> bool:
@@ -235,14 +236,16 @@ class Resident:
             self._failures = tuple(failures)
             write_failures(self._folder, set(self._contracts), failures)
 
-    def _keep_house(self, work: DomainWork, now: float) -> Ending | None:
+    def _keep_house(self, work: DomainWork, brokers: Brokers, now: float) -> Ending | None:
         """Do what need not be done at every tick; say whether it is time for a new process."""
         if now - self._collected >= _COLLECT_SECONDS:
             self._collected = now
             gc.collect()
         if self._looked_closely != now:
             return None
-        work.mirror()
+        self._mirror(work)
+        ready = [c for name, c in self._contracts.items() if (name, None) not in self._holds.places]
+        note_held_back(self._folder, brokers, ready, work.stored)
         refresh_script(self._project)
         held = memory_bytes()
         if held > self._memory_limit:
@@ -251,6 +254,11 @@ class Resident:
             )
             return Ending.RENEWED
         return self._look_at_files()
+
+    def _mirror(self, work: DomainWork) -> None:
+        for warnings in work.mirror().values():
+            for warning in warnings:
+                self._say(warning)
 
     def _look_at_files(self) -> Ending | None:
         """Make room for a new process where the contracts have changed and can be read."""

@@ -160,6 +160,19 @@ def test_a_stuck_stream_and_a_stuck_partition_stop_nobody_else(resident: Residen
     assert run.said().count("was recreated") == 1
 
 
+@pytest.mark.fault(18)
+def test_a_partition_that_a_transaction_holds_back_is_told(resident: Resident) -> None:
+    """The resident ingester sees since when, and commits the other partition meanwhile."""
+    topic = resident.kafka.topic(partitions=2)
+    resident.mesh.stream("shop.orders", topic, partitions=2)
+    resident.start()
+    with resident.kafka.open_transaction(topic, [order(1)]):
+        resident.kafka.produce(topic, [order(2)], partition=1)
+        resident.until(1)
+        wait_for(lambda: resident.status()[0]["held_back_since"], "the status says since when")
+        assert resident.status()[0]["held_back_at"] == 0
+
+
 def test_what_was_mended_goes_on(resident: Resident) -> None:
     """New contracts are taken up by themselves; the refused record is a dead letter under them."""
     topic = resident.kafka.topic()
