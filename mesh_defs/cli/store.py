@@ -7,10 +7,13 @@ from typing import Annotated
 
 import typer
 
-from mesh_defs.cli.app import ERRORS, JsonOption, print_json, print_table
+from mesh_defs.cli.app import ERRORS, FAILED, JsonOption, print_json, print_table, say_error
 from mesh_defs.cli.complete import domain_names
-from mesh_defs.cli.selection import selection
+from mesh_defs.cli.selection import StreamsArgument, selection
+from mesh_defs.cli.selection import streams as choose_streams
 from mesh_defs.contract.sla import retentions
+from mesh_defs.ingest.repair import RepairedFile, repair_stream
+from mesh_defs.model.errors import MeshError
 from mesh_defs.store import DomainStore, MaintenancePolicy, maintain
 
 app = typer.Typer(no_args_is_help=True, help="The domains' stores.")
@@ -57,3 +60,39 @@ def maintain_(
         ((name, step.name, step.summary) for name, report in reports for step in report.steps),
         empty="nothing to do",
     )
+
+
+@app.command()
+def repair(
+    context: typer.Context,
+    names: StreamsArgument = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Read damaged or missing files of streams' tables again from their topics, and put sound ones in their places.
+
+    Every page of every file is read. A damaged file is replaced only where the broker still holds its offsets with the
+    bytes that the ledger knows; it goes to `quarantine` in the domain's folder. Exit code 1 if any stays as it is.
+    """
+    selected = choose_streams(context, names)
+    done: list[RepairedFile] = []
+    failed = selected.incomplete
+    with ERRORS.status("repairing") as spinner:
+        for domain, members in selected.wanted.items():
+            for contract in (s for s in selected.domains[domain].streams if s.name in members):
+                spinner.update(f"repairing {contract.full_name}")
+                try:
+                    done += repair_stream(selected.project, contract)
+                except MeshError as error:
+                    say_error(error)
+                    failed = True
+    if as_json:
+        print_json([asdict(file) for file in done])
+    else:
+        print_table(
+            ["stream", "table", "rows read again", "damage", "note"],
+            ((f"{f.domain}.{f.stream}", f.table, f.rows, f.damage, str(f.note)) for f in done),
+            empty="no file is damaged" if not failed else "nothing was repaired",
+        )
+    if failed:
+        raise typer.Exit(FAILED)

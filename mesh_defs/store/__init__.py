@@ -1,6 +1,7 @@
 """The domain store: one DuckLake a domain, written only through this package."""
 
 from mesh_defs.store.account import Account, Violation, accounts_of
+from mesh_defs.store.damage import DamagedFile, find_damage
 from mesh_defs.store.engine import attach_domain, connect_engine, first_row
 from mesh_defs.store.keeper import CatalogKeeper
 from mesh_defs.store.ledger import LedgerEntry, LedgerSums, read_ledger, read_sums
@@ -15,6 +16,7 @@ from mesh_defs.store.offsets import (
     StoreOffsets,
     StreamOffsets,
 )
+from mesh_defs.store.replace_file import replace_file, with_field_ids
 from mesh_defs.store.staging import StagedWriter
 from mesh_defs.store.steps import MaintenanceStep
 from mesh_defs.store.store import DomainStore
@@ -24,6 +26,7 @@ __all__ = [
     "MARKS_FILE",
     "Account",
     "CatalogKeeper",
+    "DamagedFile",
     "DomainStore",
     "EarlierEpoch",
     "FileLock",
@@ -48,12 +51,15 @@ __all__ = [
     "attach_domain",
     "connect_engine",
     "first_row",
+    "find_damage",
     "load_marks",
     "maintain",
     "read_ledger",
     "read_loads",
     "read_sums",
+    "replace_file",
     "save_marks",
     "verify_store",
     "verify_stream",
+    "with_field_ids",
 ]

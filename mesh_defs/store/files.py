@@ -46,11 +46,12 @@ def damaged_files(con: duckdb.DuckDBPyConnection, domain: str, table: str, *, de
     Raises:
         duckdb.Error: The catalog cannot be read.
     """
-    sentences = (_damage(file, deep=deep) for file in live_files(con, domain, table))
+    sentences = (damage_of(file, deep=deep) for file in live_files(con, domain, table))
     return tuple(sentence for sentence in sentences if sentence)
 
 
-def _damage(file: LiveFile, *, deep: bool) -> str:
+def damage_of(file: LiveFile, *, deep: bool) -> str:
+    """Return a sentence where a file is missing or damaged, as `damaged_files` does; empty where it is sound."""
     try:
         size = file.path.stat().st_size
     except OSError as error:

@@ -208,6 +208,26 @@ def test_times_of_producers_whose_clocks_are_wrong(mesh: MeshFolder, kafka: Kafk
     holds(mesh)
 
 
+@pytest.mark.fault(39)
+def test_an_old_catalog_reads_again_what_it_lacks(mesh: MeshFolder, kafka: KafkaServer) -> None:
+    """The store answers for less than it did; the next pass fills it up, and newer files double nothing."""
+    topic = kafka.topic()
+    mesh.stream("shop.orders", topic)
+    kafka.produce(topic, [order(n) for n in range(5)])
+    mesh.ingest("shop")
+    catalog = mesh.root / "data" / "shop" / "catalog.sqlite"
+    backup = catalog.read_bytes()
+    kafka.produce(topic, [order(n) for n in range(5, 8)])
+    mesh.ingest("shop")
+    for leftover in catalog.parent.glob("catalog.sqlite-*"):
+        leftover.unlink()
+    catalog.write_bytes(backup)
+    assert mesh.rows("SELECT count(*) FROM shop.orders") == [(5,)]
+    assert mesh.ingest("shop").row_count == 3
+    assert mesh.rows("SELECT order_id FROM shop.orders ORDER BY _offset") == [(n,) for n in range(8)]
+    holds(mesh)
+
+
 def ingest_elsewhere(root: Path, bootstrap: str) -> None:
     """Make a pass in a process of its own."""
     assert MeshFolder(root, bootstrap).ingest("shop").row_count == 1

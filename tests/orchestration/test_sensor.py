@@ -174,6 +174,7 @@ def test_a_missing_topic_is_asked_for(
     assert request.tags[asked_tag("orders")] == "!TopicMissingError"
 
 
+@pytest.mark.fault(45)
 def test_a_broker_that_is_down_is_one_sentence(
     tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,10 +185,11 @@ def test_a_broker_that_is_down_is_one_sentence(
     assert "\n" not in reason
 
 
+@pytest.mark.fault(45)
 def test_the_sensor_itself_asks(
     mesh: MeshFolder, instance: dg.DagsterInstance, kafka: KafkaServer, orders: str
 ) -> None:
-    """As the daemon would evaluate it, through the definitions."""
+    """As the daemon would evaluate it, through the definitions; a crash after a tick loses no cursor: there is none."""
     kafka.produce(orders, [order(1)])
     defs = definitions(mesh, "shop")
     sensor = defs.resolve_sensor_def("shop__ingest")

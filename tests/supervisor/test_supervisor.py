@@ -117,6 +117,7 @@ def test_signal_stops_everything(start: Start, number: signal.Signals) -> None:
     assert read_state(run.folder / "run" / "up.json") is None
 
 
+@pytest.mark.fault(45)
 def test_killed_part_starts_again(start: Start) -> None:
     """A part that is killed is reported with its log and started again under a new process id."""
     run = start(free_port())
