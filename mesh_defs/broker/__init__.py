@@ -3,6 +3,7 @@
 from mesh_defs.broker.brokers import Brokers, ConnectionKey, connection_key
 from mesh_defs.broker.client import Broker
 from mesh_defs.broker.connection import connection_for
+from mesh_defs.broker.divergence import Place
 from mesh_defs.broker.glance import TopicQuestions
 from mesh_defs.broker.local import LocalKafka, LocalKafkaStatus
 from mesh_defs.broker.mirroring import MovedOffset
@@ -18,6 +19,7 @@ __all__ = [
     "LocalKafka",
     "LocalKafkaStatus",
     "MovedOffset",
+    "Place",
     "TopicPlan",
     "TopicQuestions",
     "connection_for",

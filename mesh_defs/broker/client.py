@@ -20,20 +20,28 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec, TopicDescription
+from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec, TopicDescription
 
 from mesh_defs.broker.asking import Admin
+from mesh_defs.broker.divergence import Place, find_divergences
 from mesh_defs.broker.failures import configuration_error
 from mesh_defs.broker.glance import Glance
 from mesh_defs.broker.mirroring import MovedOffset, mirror_offsets
 from mesh_defs.broker.properties import Property, client_log, producer_properties
 from mesh_defs.broker.reader import BoundedReader
-from mesh_defs.broker.survey import describe_many, held_back, identities_of, many_offsets, marks_of
+from mesh_defs.broker.survey import (
+    describe_many,
+    held_back,
+    identities_of,
+    many_marks,
+    many_offsets,
+    mark_of,
+)
 from mesh_defs.broker.tail import TailReader
 from mesh_defs.broker.topics import TopicPlan, create_topics, plan_topics
 from mesh_defs.contract.contract import StreamContract
 from mesh_defs.model.errors import BrokerError, BrokerUnavailableError, TopicMissingError
-from mesh_defs.model.records import TopicIdentity, Watermarks
+from mesh_defs.model.records import Divergence, TopicIdentity, Watermarks
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +68,7 @@ class Broker:
         self._connection = dict(connection)
         self._admin = Admin(self._connection, timeout=timeout)
         self._timeout = timeout
+        self._sound: set[tuple[str, int, Place]] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -103,8 +112,8 @@ class Broker:
         Raises as `identity` does.
         """
         low = self._offsets(topic, partitions, OffsetSpec.earliest())
-        end = self._offsets(topic, partitions, OffsetSpec.latest())
-        return {p: Watermarks(low=low[p], end=max(end[p], low[p])) for p in partitions}
+        end = self._answers(topic, partitions, OffsetSpec.latest())
+        return {p: mark_of(low[p], end[p]) for p in partitions}
 
     def ends(self, topics: Mapping[str, Sequence[int]]) -> dict[str, dict[int, int]]:
         """Return the last stable offsets of several topics' partitions, in one question.
@@ -141,10 +150,9 @@ class Broker:
         if not described:
             return Glance(self, {}, {})
         partitions = {topic: [p.id for p in d.partitions] for topic, d in described.items()}
-        low = many_offsets(self._admin, partitions, OffsetSpec.earliest())
-        end = many_offsets(self._admin, partitions, OffsetSpec.latest())
+        marks = many_marks(self._admin, partitions)
         cluster = self._cluster_id(next(iter(described)))
-        return Glance(self, identities_of(described, cluster), marks_of(partitions, low, end))
+        return Glance(self, identities_of(described, cluster), marks)
 
     def offsets_at(self, topic: str, partitions: Sequence[int], instant: dt.datetime) -> dict[int, int]:
         """Return the first offset of each partition whose timestamp is at or after an instant.
@@ -160,6 +168,18 @@ class Broker:
         found = self._offsets(topic, partitions, OffsetSpec.for_timestamp(milliseconds))
         beyond = [p for p in partitions if found[p] < 0]
         return found | (self._offsets(topic, beyond, OffsetSpec.latest()) if beyond else {})
+
+    def divergences(self, topic: str, places: Mapping[int, Place]) -> dict[int, Divergence]:
+        """Return where the logs of partitions are not those that were read before; see `find_divergences`.
+
+        What is found sound is not asked about again while the leader stays.
+        """
+        fresh = {p: place for p, place in places.items() if (topic, p, place) not in self._sound}
+        if not fresh:
+            return {}
+        found = find_divergences(self._connection, topic, fresh, timeout=self._timeout)
+        self._sound.update((topic, p, place) for p, place in fresh.items() if p not in found)
+        return found
 
     def reader(
         self, topic: str, ranges: Mapping[int, tuple[int, int]], *, tail: bool = False
@@ -251,6 +271,11 @@ class Broker:
         return found[0]
 
     def _offsets(self, topic: str, partitions: Sequence[int], spec: OffsetSpec) -> dict[int, int]:
+        return {p: info.offset for p, info in self._answers(topic, partitions, spec).items()}
+
+    def _answers(
+        self, topic: str, partitions: Sequence[int], spec: OffsetSpec
+    ) -> dict[int, ListOffsetsResultInfo]:
         """Ask each partition's leader for an offset; a partition that has none just now is waited for."""
         wanted = {TopicPartition(topic, p): spec for p in partitions}
         deadline = time.monotonic() + self._timeout
@@ -265,7 +290,7 @@ class Broker:
                 expected=_LEADERLESS,
             )
             if not any(isinstance(answer, KafkaError) for answer in found):
-                return {p: info.offset for p, info in zip(partitions, found, strict=True)}
+                return dict(zip(partitions, found, strict=True))
             # A topic or a partition that is not there has no leader either.
             unknown = sorted(set(partitions) - set(self.partitions(topic)))
             if unknown:

@@ -6,7 +6,8 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from mesh_defs.model.records import TopicIdentity, Watermarks
+from mesh_defs.broker.divergence import Place
+from mesh_defs.model.records import Divergence, TopicIdentity, Watermarks
 
 
 class TopicQuestions(Protocol):
@@ -23,6 +24,9 @@ class TopicQuestions(Protocol):
 
     def offsets_at(self, topic: str, partitions: Sequence[int], instant: dt.datetime) -> dict[int, int]:
         """Return the first offset of each partition whose timestamp is at or after an instant."""
+
+    def divergences(self, topic: str, places: Mapping[int, Place]) -> dict[int, Divergence]:
+        """Return where the logs of partitions are not those that were read before."""
 
 
 class Glance:
@@ -62,3 +66,7 @@ class Glance:
     def offsets_at(self, topic: str, partitions: Sequence[int], instant: dt.datetime) -> dict[int, int]:
         """Return the first offset of each partition whose timestamp is at or after an instant."""
         return self._broker.offsets_at(topic, partitions, instant)
+
+    def divergences(self, topic: str, places: Mapping[int, Place]) -> dict[int, Divergence]:
+        """Return where the logs of partitions are not those that were read before."""
+        return self._broker.divergences(topic, places)

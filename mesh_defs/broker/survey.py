@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from confluent_kafka import IsolationLevel, KafkaError, TopicCollection, TopicPartition
-from confluent_kafka.admin import OffsetSpec, TopicDescription
+from confluent_kafka.admin import ListOffsetsResultInfo, OffsetSpec, TopicDescription
 
 from mesh_defs.broker.asking import Admin
 from mesh_defs.model.records import TopicIdentity, Watermarks
@@ -52,8 +52,24 @@ def many_offsets(
         spec: Which offset.
         committed: Whether open transactions end a partition.
     """
+    found = _many(admin, topics, spec, committed=committed)
+    return {topic: {p: answer.offset for p, answer in own.items()} for topic, own in found.items()}
+
+
+def many_marks(admin: Admin, topics: Mapping[str, Sequence[int]]) -> dict[str, dict[int, Watermarks | None]]:
+    """Return what each partition of each topic holds; None where it did not answer. Raises as `describe_many` does."""
+    low = many_offsets(admin, topics, OffsetSpec.earliest())
+    end = _many(admin, topics, OffsetSpec.latest(), committed=True)
+    return {
+        topic: {p: _mark(low[topic].get(p), end[topic].get(p)) for p in own} for topic, own in topics.items()
+    }
+
+
+def _many(
+    admin: Admin, topics: Mapping[str, Sequence[int]], spec: OffsetSpec, *, committed: bool
+) -> dict[str, dict[int, ListOffsetsResultInfo]]:
     asked = [TopicPartition(topic, p) for topic, partitions in topics.items() for p in partitions]
-    found: dict[str, dict[int, int]] = {topic: {} for topic in topics}
+    found: dict[str, dict[int, ListOffsetsResultInfo]] = {topic: {} for topic in topics}
     if not asked:
         return found
     wanted = dict.fromkeys(asked, spec)
@@ -67,7 +83,7 @@ def many_offsets(
     )
     for place, answer in zip(asked, answers, strict=True):
         if not isinstance(answer, KafkaError):
-            found[place.topic][place.partition] = answer.offset
+            found[place.topic][place.partition] = answer
     return found
 
 
@@ -90,17 +106,11 @@ def identities_of(described: Mapping[str, TopicDescription], cluster: str) -> di
     return {t: TopicIdentity(cluster_id=cluster, topic_id=str(d.topic_id)) for t, d in described.items()}
 
 
-def marks_of(
-    partitions: Mapping[str, Sequence[int]],
-    low: Mapping[str, Mapping[int, int]],
-    end: Mapping[str, Mapping[int, int]],
-) -> dict[str, dict[int, Watermarks | None]]:
-    """Return what each partition of each topic holds; None where it did not answer."""
-    return {
-        topic: {p: _mark(low[topic].get(p), end[topic].get(p)) for p in own}
-        for topic, own in partitions.items()
-    }
+def mark_of(low: int, end: ListOffsetsResultInfo) -> Watermarks:
+    """Return what a partition holds, from the answers about its ends; retention may have moved on between the two."""
+    epoch = end.leader_epoch
+    return Watermarks(low=low, end=max(end.offset, low), leader_epoch=-1 if epoch is None else epoch)
 
 
-def _mark(low: int | None, end: int | None) -> Watermarks | None:
-    return None if low is None or end is None else Watermarks(low=low, end=max(end, low))
+def _mark(low: int | None, end: ListOffsetsResultInfo | None) -> Watermarks | None:
+    return None if low is None or end is None else mark_of(low, end)

@@ -28,9 +28,10 @@ def accept_epoch_(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Accept that a stream's topic, or its cluster, was recreated, and go on with the new one.
+    """Accept that a stream's topic, its cluster or a partition's log is another one, and go on with it in a new epoch.
 
-    Ingest begins at the new topic's earliest offset, whatever `startFrom` says. Rows of earlier epochs stay.
+    Of a recreated topic ingest begins at the earliest offset, whatever `startFrom` says; after an unclean leader
+    election, where the log of the partition is another one than was read. Rows of earlier epochs stay.
     """
     selected = choose_streams(context, [name])
     ((domain, streams),) = selected.wanted.items()
@@ -38,7 +39,7 @@ def accept_epoch_(
         raise typer.BadParameter(f"{name} is not one stream; write DOMAIN.STREAM")
     if not yes:
         typer.confirm(
-            f"Begin a new epoch of {name} at the new topic's earliest offset?", abort=True, err=True
+            f"Begin a new epoch of {name}, at the earliest offset that was not read?", abort=True, err=True
         )
     contract = next(s for s in selected.domains[domain].streams if s.name == streams[0])
     with ERRORS.status("beginning a new epoch"):

@@ -1,25 +1,32 @@
-"""A new epoch: a person accepts that a topic or cluster was recreated, and ingest begins anew on it."""
+"""A new epoch: a person accepts that a topic is another one, or its log, and ingest goes on with what is there."""
 
 from __future__ import annotations
 
 import getpass
+from collections.abc import Mapping
 
-from mesh_defs.broker import Brokers
+from mesh_defs.broker import Broker, Brokers
 from mesh_defs.contract.contract import StreamContract
 from mesh_defs.contract.project import Project
+from mesh_defs.ingest.divergence import divergences
+from mesh_defs.ingest.lease import nudge
 from mesh_defs.model.errors import ConfigError
-from mesh_defs.model.records import Commit, Committed, PartitionStart, TopicIdentity
+from mesh_defs.model.records import Commit, Committed, PartitionStart, Watermarks
 from mesh_defs.store import DomainStore, StreamOffsets
 
 
 def accept_epoch(project: Project, contract: StreamContract, reason: str) -> Committed:
-    """Close the stream's epoch and begin the next one at the present topic's low watermarks.
+    """Close the stream's epoch and begin the next one.
+
+    Where the topic or its cluster was recreated, it begins at the low watermarks. Where the topic is the same and a
+    partition's log is another one from some offset on (an unclean leader election), that partition begins at this
+    offset, and each other one where it stands: nothing is read twice but what is no longer the same.
 
     Rows of earlier epochs stay, and stay queryable; coordinates are unique within an epoch. Who decided and why
     stand beside the snapshot (`ducklake_snapshots`).
 
     Raises:
-        ConfigError: The stream was never read, or its topic is still the same.
+        ConfigError: The stream was never read, or its topic and its log are still the same.
         BrokerError: The topic is not there, or the broker does not answer.
         StoreError: The store refuses.
     """
@@ -28,34 +35,59 @@ def accept_epoch(project: Project, contract: StreamContract, reason: str) -> Com
         broker = brokers.of(contract)
         stored = store.offsets().streams.get(contract.name)
         found = broker.identity(contract.topic)
-        if stored is None or stored.identity == found:
-            raise _nothing_to_accept(contract, stored, found)
+        if stored is None:
+            raise _nothing_to_accept(contract, "it was never read")
         marks = broker.watermarks(contract.topic, broker.partitions(contract.topic))
+        if stored.identity == found:
+            begin = _diverged(broker, contract, stored, marks)
+        else:
+            begin = {partition: mark.low for partition, mark in marks.items()}
         starts = [
             PartitionStart(
                 stream=contract.name,
                 epoch=stored.epoch + 1,
                 partition=partition,
-                offset=mark.low,
+                offset=offset,
                 identity=found,
             )
-            for partition, mark in marks.items()
+            for partition, offset in begin.items()
         ]
-        return store.commit(
+        done = store.commit(
             Commit(
                 writer=getpass.getuser(),
                 starts=starts,
                 note=f"accept epoch {stored.epoch + 1} of {contract.name}: {reason}",
             )
         )
+    nudge(folder)
+    return done
 
 
-def _nothing_to_accept(
-    contract: StreamContract, stored: StreamOffsets | None, found: TopicIdentity
-) -> ConfigError:
-    why = "it was never read" if stored is None else f"its topic is still the same ({found.topic_id})"
+def _diverged(
+    broker: Broker, contract: StreamContract, stored: StreamOffsets, marks: Mapping[int, Watermarks]
+) -> dict[int, int]:
+    """Return where the partitions of a topic that is the same go on, some of which have another log than was read.
+
+    Raises:
+        ConfigError: None of them has.
+    """
+    found = divergences(broker, contract, stored, marks)
+    begin: dict[int, int] = {}
+    for partition, mark in marks.items():
+        state = stored.partitions.get(partition)
+        at = found.get(partition)
+        begin[partition] = mark.low if state is None else min(state.next_offset, mark.end)
+        if at is not None:
+            begin[partition] = min(begin[partition], at.offset)
+    moved = any(state.next_offset > begin.get(p, state.next_offset) for p, state in stored.partitions.items())
+    if not moved:
+        raise _nothing_to_accept(contract, f"its topic is still the same ({stored.identity.topic_id})")
+    return begin
+
+
+def _nothing_to_accept(contract: StreamContract, why: str) -> ConfigError:
     return ConfigError(
         cannot=f"accept a new epoch of {contract.full_name}",
         why=why,
-        do="run `mesh ingest`; an epoch ends only when the topic or the cluster is recreated",
+        do="run `mesh ingest`; an epoch ends only when the topic or the cluster is recreated, or a log is another one",
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from mesh_defs.broker import TopicQuestions
 from mesh_defs.contract.choices import OnLoss, StartFrom
 from mesh_defs.contract.contract import StreamContract
+from mesh_defs.ingest.divergence import diverged
 from mesh_defs.model.errors import (
     ContractError,
     IdentityChangedError,
@@ -90,10 +91,10 @@ def plan_stream(broker: TopicQuestions, contract: StreamContract, stored: Stream
     )
     ranges: dict[int, tuple[int, int]] = {}
     lost: dict[int, Gap] = {}
-    errors: dict[int, MeshError] = {}
+    errors = diverged(broker, contract, stored, marks)
     for partition, next_offset in (known | begin).items():
         mark = marks.get(partition)
-        error = _refusal(contract, partition, next_offset, mark)
+        error = errors.get(partition) or _refusal(contract, partition, next_offset, mark)
         if error is not None or mark is None:
             errors[partition] = error or _vanished(contract, partition)
             continue
@@ -175,7 +176,8 @@ def _refusal(
         return OffsetsRegressedError(
             cannot=where,
             why=f"the next offset is {next_offset}, the broker's last stable offset is {mark.end}",
-            do="find out why the broker lost records (an unclean leader election truncates a partition)",
+            do="find out why the broker lost records (an unclean leader election truncates a partition), then go on "
+            f"with `mesh stream accept-epoch {contract.full_name} --reason TEXT`",
         )
     return None
 

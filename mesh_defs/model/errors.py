@@ -11,6 +11,7 @@
     │   ├── IdentityChangedError     the topic or the cluster was recreated
     │   ├── OffsetsLostError         retention passed the next offset
     │   ├── OffsetsRegressedError    the broker's end lies before the next offset
+    │   ├── OffsetsDivergedError     another leader has other records at offsets that were read
     │   └── ShortReadError           a bounded read ended before its end
     ├── RegistryError
     │   ├── RegistryUnavailableError the schema registry does not answer in time, or refuses to
@@ -137,6 +138,10 @@ class OffsetsLostError(BrokerError):
 
 class OffsetsRegressedError(BrokerError):
     """The broker's end lies before the next offset, although the topic is the same."""
+
+
+class OffsetsDivergedError(BrokerError):
+    """Another leader has other records at offsets that were read: an unclean election."""
 
 
 class ShortReadError(BrokerError):

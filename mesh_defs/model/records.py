@@ -142,10 +142,28 @@ class TopicIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watermarks:
-    """What a partition holds: offsets in [low, end); `end` is the last stable offset (KIP-98)."""
+    """What a partition holds: offsets in [low, end); `end` is the last stable offset (KIP-98).
+
+    Attributes:
+        leader_epoch: Of the present leader; -1 where the broker does not say.
+    """
 
     low: int
     end: int
+    leader_epoch: int = field(default=-1, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Divergence:
+    """Where the log of a partition is not the one that was read before (KIP-101).
+
+    Attributes:
+        offset: The first offset that is another record now, or is not there.
+        leader_epoch: In which the record there was written; -1 where there is none.
+    """
+
+    offset: int
+    leader_epoch: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,6 @@ from mesh_defs.store import DomainStore, MaintenancePolicy, maintain, verify_sto
 from tests.conftest import KafkaServer
 from tests.meshes import MeshFolder
 
-pytestmark = pytest.mark.fault(38)
-
 AT_ONCE = MaintenancePolicy(
     keep=dt.timedelta(0), grace=dt.timedelta(0), orphan_age=dt.timedelta(0), merge_files=2
 )
@@ -108,6 +106,7 @@ def refused(mesh: MeshFolder) -> MeshError:
     return raised.value
 
 
+@pytest.mark.fault(38)
 @pytest.mark.parametrize("damage", [Path.unlink, tear, flip], ids=["missing", "torn", "flipped"])
 def test_the_rows_of_a_damaged_file_are_read_again(mesh: MeshFolder, damage: Any) -> None:
     """Every column is as it was; the ledger holds, now and after maintenance; the damaged file is kept aside."""
@@ -130,6 +129,7 @@ def test_the_rows_of_a_damaged_file_are_read_again(mesh: MeshFolder, damage: Any
     assert violations(mesh) == []
 
 
+@pytest.mark.fault(38)
 def test_a_merged_file_is_read_again(mesh: MeshFolder, kafka: KafkaServer, topic: str) -> None:
     """What maintenance wrote is as good; ingest and merges go on over it, and a filter finds every row."""
     keep_house(mesh)
@@ -149,6 +149,7 @@ def test_a_merged_file_is_read_again(mesh: MeshFolder, kafka: KafkaServer, topic
     assert violations(mesh) == []
 
 
+@pytest.mark.fault(38)
 def test_todays_contract_decodes(mesh: MeshFolder, kafka: KafkaServer, topic: str) -> None:
     """A column that came since is filled from the records, and survives the next merge."""
     paid = {"name": "paid", "logicalType": "boolean"}
@@ -164,6 +165,7 @@ def test_todays_contract_decodes(mesh: MeshFolder, kafka: KafkaServer, topic: st
         keep_house(mesh)
 
 
+@pytest.mark.fault(38)
 def test_what_the_broker_no_longer_holds_is_not_repaired(
     mesh: MeshFolder, kafka: KafkaServer, topic: str
 ) -> None:
@@ -179,6 +181,7 @@ def test_what_the_broker_no_longer_holds_is_not_repaired(
     assert isinstance(refused(mesh), OffsetsLostError)
 
 
+@pytest.mark.fault(38)
 def test_other_bytes_than_were_stored_are_not_taken(mesh: MeshFolder) -> None:
     """The ledger's content hash decides."""
     with DomainStore.open(mesh.root / "data" / "shop", "shop") as store:
@@ -189,6 +192,7 @@ def test_other_bytes_than_were_stored_are_not_taken(mesh: MeshFolder) -> None:
     assert "the broker has 12 records where 12 were stored, or other bytes" in str(error)
 
 
+@pytest.mark.fault(38)
 def test_records_that_break_todays_contract_are_not_dropped(mesh: MeshFolder, topic: str) -> None:
     """As many rows must come as there were."""
     strict = ({**ORDERS[0], "logicalTypeOptions": {"maximum": 25}}, LINES)
@@ -197,6 +201,7 @@ def test_records_that_break_todays_contract_are_not_dropped(mesh: MeshFolder, to
     assert "by today's contract its records make 14" in str(refused(mesh))
 
 
+@pytest.mark.fault(38)
 def test_damaged_dead_letters_are_left_to_a_person(mesh: MeshFolder) -> None:
     """Which of the missing offsets were dead letters is not known."""
     files(mesh, "dead_letters")[0].unlink()
