@@ -59,7 +59,7 @@ def _moved(admin: Admin, group: str, topic: str, before: Mapping[int, int]) -> I
         lambda client, t: list(client.list_consumer_group_offsets(request, request_timeout=t).values()),
         refusal=_refusal,
     )
-    for place in answer.topic_partitions:
+    for place in answer.topic_partitions or ():
         word, _, said = (place.metadata or "").partition(" ")
         stored = int(said) if word == _OURS and said.isdigit() else before[place.partition]
         if place.offset not in {stored, OFFSET_INVALID}:

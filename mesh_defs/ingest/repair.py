@@ -177,7 +177,8 @@ class _Repair:
         at = max(least, min(greatest, to_micros(entry.committed_at)))
         typed = self.decoder.decode(raw, epoch=entry.epoch, ingested_at=at)
         rows = typed.tables[file.table]
-        return rows.filter(pa.array(list(map(part.holds, rows.column("_offset").to_pylist())), pa.bool_()))
+        offsets: list[int] = rows.column("_offset").to_pylist()  # type: ignore[assignment] # never null
+        return rows.filter(pa.array(list(map(part.holds, offsets)), pa.bool_()))
 
     def _refusal(self, file: DamagedFile, why: str) -> StoreError:
         return StoreError(

@@ -141,7 +141,7 @@ def _numbered(
     if isinstance(type_, pa.StructType):
         type_ = pa.struct([_numbered(f, f.name, number, numbers) for f in type_])
     elif isinstance(type_, pa.MapType):
-        type_ = pa.map_(
+        type_ = pa.map_(  # type: ignore[call-overload] # stubs: types only
             _numbered(type_.key_field, "key", number, numbers),
             _numbered(type_.item_field, "value", number, numbers),
         )
