@@ -67,4 +67,4 @@ def _moved(admin: Admin, group: str, topic: str, before: Mapping[int, int]) -> I
 
 
 def _refusal(answer: ConsumerGroupTopicPartitions) -> KafkaError | None:
-    return next((p.error for p in answer.topic_partitions if p.error), None)
+    return next((p.error for p in answer.topic_partitions or () if p.error), None)
