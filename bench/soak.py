@@ -95,7 +95,7 @@ class Soak:
         self._mesh.run_to_its_end("ingest")
         self._mesh.run_to_its_end("store", "maintain")
         self.end_readers()
-        self._mesh.run_to_its_end("ledger", "verify")
+        self._mesh.run_to_its_end("ledger", "verify", "--full")
         facts = {source.stream.full_name: source.facts for source in self._sources}
         for path in self._notes:
             path.touch()

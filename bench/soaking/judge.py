@@ -78,7 +78,7 @@ def judge(project: Project, facts: dict[str, Facts], notes: list[Path]) -> tuple
         verdicts[stream.full_name] = verdict
         _Case(project, stream, facts[stream.full_name], verdict).judge()
     for domain in {stream.domain for stream in STREAMS}:
-        for result in verify_domain(project, project.domain(domain)):
+        for result in verify_domain(project, project.domain(domain), full=True):
             for violation in result.violations:
                 verdicts[f"{domain}.{result.stream}"].blame("unexplained", 1, violation.message)
     asked = _read_notes(notes, verdicts)
@@ -151,7 +151,7 @@ class _Case:
                 kind = "of an aborted transaction" if where in self._facts.aborted else "that nobody produced"
                 self._verdict.blame("unexplained", 1, f"a record {kind}: {where}")
                 continue
-            self._numbers[number] += 1
+            self._numbers[number] += self._seen[where] == 1
             self._verdict.rows += not self._stream.is_bad(number)
             self._verdict.dead_letters += self._stream.is_bad(number)
             if values != self._stream.stored_of(number):
