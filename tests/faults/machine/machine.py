@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from dataclasses import replace
 
 import hypothesis.strategies as st
 from hypothesis.stateful import initialize, invariant
 
-from mesh_defs.ingest.epoch import accept_epoch
-from mesh_defs.ingest.loss import acknowledge_loss
 from tests.faults.machine.ingesting import Ingesting
 from tests.faults.machine.keeping import Keeping
 from tests.faults.machine.producing import Producing
-from tests.faults.machine.records import Terms
-from tests.faults.machine.work import REPORTED, SMALL, stream_of
+from tests.faults.machine.records import Draft, Kind, Terms
+from tests.faults.machine.work import REPORTED, SMALL
 from tests.faults.machine.world import Bench, World
+
+GOOD = Draft(kind=Kind.GOOD, key=None, with_headers=False)
+
+NAMELESS = Draft(kind=Kind.NAMELESS, key=b"", with_headers=True)
 
 KILLS_APART = 3
 """Of the steps of a commit, each third is one at which an example is killed on its way to the end."""
@@ -59,7 +62,7 @@ class MeshMachine(Producing, Ingesting, Keeping):
         self.world.check()
 
     def teardown(self) -> None:
-        """Take every obstacle away: then all is read, and all of it holds."""
+        """Run into every obstacle once more, then take it away: all is read, and all of it holds."""
         if self._world is None:
             return
         try:
@@ -72,22 +75,39 @@ class MeshMachine(Producing, Ingesting, Keeping):
         world = self.world
         if world.stopped is not None:
             self.wake_up()
-        if world.open_partition is not None:
-            world.end_transaction(commit=True)
         if not world.is_known_topic:
-            accept_epoch(world.project, stream_of(world.project)[1], "the end")
-            world.touched = True
+            self.accept()
             world.check()
-        if world.lost:
-            acknowledge_loss(world.project, stream_of(world.project)[1], "the end")
-            world.touched = True
-            world.check()
+        self._pass_beside_a_transaction()
+        self._lose_and_acknowledge()
         for step in self._kills:
             self.kill_before(step)
-        self.pass_to_the_end(SMALL)
-        world.check()
+        self._pass()
         assert world.nexts == {p: log.end for p, log in enumerate(world.topic.partitions)}
+        self.retry(loosen=True)
+        world.check()
         world.visits.saw("brought to its end")
+
+    def _pass_beside_a_transaction(self) -> None:
+        """Leave a dead letter for the retry, and pass while a transaction is open."""
+        world = self.world
+        world.sign(replace(world.terms, required=True))
+        world.produce(0, [NAMELESS])
+        if world.open_partition is None:
+            world.open_transaction(0, [GOOD])
+        self._pass()
+        world.end_transaction(commit=True)
+
+    def _lose_and_acknowledge(self) -> None:
+        """Lose a record: the partition stops, or goes on, until somebody takes note."""
+        self.lose(0, [GOOD, NAMELESS], 1)
+        self._pass()
+        self.acknowledge()
+        self.world.check()
+
+    def _pass(self) -> None:
+        self.pass_to_the_end(SMALL)
+        self.world.check()
 
     def _let_go(self) -> None:
         world = self.world
