@@ -126,7 +126,7 @@ def _attempt(lane: Lane, work: Transaction, batch: str, on_step: OnStep) -> Comm
         [domain, work.author, work.message, info],
     )
     con.execute("COMMIT")
-    return Committed(snapshot=current_snapshot(con, domain), batch=batch)
+    return Committed(snapshot=_last_snapshot(con, domain), batch=batch)
 
 
 def current_snapshot(con: duckdb.DuckDBPyConnection, domain: str) -> int:
@@ -136,6 +136,14 @@ def current_snapshot(con: duckdb.DuckDBPyConnection, domain: str) -> int:
         duckdb.Error: The catalog refused.
     """
     row = first_row(con, "FROM ducklake_current_snapshot(?)", [domain])
+    if row is None:
+        raise AssertionError
+    return int(row[0])
+
+
+def _last_snapshot(con: duckdb.DuckDBPyConnection, domain: str) -> int:
+    """Return the snapshot of this connection's last commit: the catalog is not asked again for it."""
+    row = first_row(con, "FROM ducklake_last_committed_snapshot(?)", [domain])
     if row is None:
         raise AssertionError
     return int(row[0])

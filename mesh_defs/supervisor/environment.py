@@ -16,6 +16,12 @@ _GRPC_SECONDS: Final = 180
 """As long as a run may take to start: on a busy machine its process takes longer than Dagster's usual 60 s to come up,
 and each start given up and tried again keeps the machine busier still."""
 
+FEWER_TRIPS_TO_MALLOC: Final = {
+    "GLIBC_TUNABLES": "glibc.malloc.tcache_count=4000:glibc.malloc.tcache_max=4096"
+}
+"""A commit asks for and gives back a hundred thousand small blocks: a fifth of its time, where glibc keeps only the 7
+of a size at hand that it does by itself."""
+
 
 def dagster_home(project: Project) -> Path:
     """Return the folder of Dagster's own storage."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from mesh_defs.contract.workspace import WORKSPACE, missing_locations
 from mesh_defs.model.config import ProcessConfig
 from mesh_defs.model.errors import ConfigError, ProcessError
 from mesh_defs.supervisor.code_servers import code_servers, shared_workspace
-from mesh_defs.supervisor.environment import broker_environment, part_environment
+from mesh_defs.supervisor.environment import FEWER_TRIPS_TO_MALLOC, broker_environment, part_environment
 from mesh_defs.supervisor.folder import usable_folder
 from mesh_defs.supervisor.graphql import LOOPBACK, broken_locations, daemon_beats, web_server_answers
 from mesh_defs.supervisor.home import HomePreparation
@@ -142,6 +143,7 @@ def _resident(project: Project) -> CommandPart:
         folder=project.root,
         log=log_of(project, "resident"),
         restarts=True,
+        added=lambda: {} if FEWER_TRIPS_TO_MALLOC.keys() & os.environ.keys() else FEWER_TRIPS_TO_MALLOC,
     )
 
 

@@ -135,6 +135,8 @@ class Resident:
             ) as work,
             _collector_off(),
         ):
+            # A commit is some seventy tiny questions to the catalog: handing them to threads costs more than they do.
+            store.connection.execute("SET threads = 1")
             self._say(f"ingests {', '.join(self._contracts)} every {self._pace.latency:g} s")
             try:
                 while not self._stop.asked():
