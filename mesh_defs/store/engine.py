@@ -24,7 +24,13 @@ EXTENSIONS = ("ducklake", "sqlite_scanner")
 
 # Parallel scans of SQLite open connections of their own, outside the transaction: a reader whose transaction spans
 # a merge or a flush would see neither the old files nor the new one, and count no rows.
-SETTINGS = ("SET TimeZone = 'UTC'", "SET GLOBAL sqlite_disable_multithreaded_scans = true")
+SETTINGS = (
+    "SET TimeZone = 'UTC'",
+    "SET GLOBAL sqlite_disable_multithreaded_scans = true",
+    # DuckDB keeps what it read of files, also of those that a merge has replaced, until four fifths of the machine's
+    # memory are full: a process that lives long would grow to that. The system's own cache serves as well.
+    "SET GLOBAL enable_external_file_cache = false",
+)
 """What every connection is told once the extensions are loaded."""
 
 CATALOG_FILE = "catalog.sqlite"

@@ -1,4 +1,4 @@
-"""What the children of `mesh run` do: ingest a domain, load files, keep catalogs open, or tell Dagster."""
+"""What the children of `mesh run` do: ingest a domain, load files, maintain stores, keep them open, or tell Dagster."""
 
 from __future__ import annotations
 
@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Final
 
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest import StreamReport
-from mesh_defs.ingest.resident import Ending, Loader, ProcessStop, Resident, Stop, signature
+from mesh_defs.ingest.resident import (
+    MEMORY_LIMIT_BYTES,
+    Ending,
+    Loader,
+    Maintainer,
+    ProcessStop,
+    Resident,
+    Stop,
+    signature,
+)
+from mesh_defs.ingest.resident.lifetime import memory_bytes
 from mesh_defs.model.errors import ConfigError, ContractError, MeshError
 from mesh_defs.store import CatalogKeeper
 from mesh_defs.supervisor.resident.children import RENEW, Work, say
@@ -22,6 +32,9 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS: Final = 2.0
 _KEEP_SECONDS: Final = 1.0
+
+REPORTER_BYTES: Final = 2 * MEMORY_LIMIT_BYTES
+"""Dagster alone takes half of it; each report leaves half a megabyte behind in the engines."""
 
 
 class PipeReporter:
@@ -48,6 +61,11 @@ def ingesting(root: Path, name: str, memory_limit: int) -> Work:
 def loading(root: Path, names: Sequence[str], memory_limit: int) -> Work:
     """Return the work of the process that loads data at rest."""
     return partial(_load, root, tuple(names), memory_limit)
+
+
+def maintaining(root: Path, names: Sequence[str]) -> Work:
+    """Return the work of the process that keeps the stores small."""
+    return partial(_maintain, root, tuple(names))
 
 
 def keeping(root: Path) -> Work:
@@ -95,6 +113,11 @@ def _load(root: Path, names: Sequence[str], memory_limit: int, pipe: Connection,
     return RENEW if loader.run() else 0
 
 
+def _maintain(root: Path, names: Sequence[str], _pipe: Connection, parent: int) -> int:
+    maintainer = Maintainer(Project.open(root), names, stop=ProcessStop(parent), say=say)
+    return RENEW if maintainer.run() else 0
+
+
 def _keep(root: Path, _pipe: Connection, parent: int) -> int:
     """Hold the catalogs of all domains, also of those that this run does not ingest: their products are built."""
     project, stop, keeper = Project.open(root), ProcessStop(parent), CatalogKeeper()
@@ -127,6 +150,8 @@ def _tell(root: Path, pipe: Connection, parent: int) -> int:
             _told(reporter, report)
             if report is not None:
                 pipe.send("told")
+            if reporter.left() is None and memory_bytes() > REPORTER_BYTES:
+                return RENEW
     return 0
 
 

@@ -15,7 +15,7 @@ from mesh_defs.ingest import StreamReport
 from mesh_defs.ingest.resident import MEMORY_LIMIT_BYTES, ProcessStop
 from mesh_defs.supervisor.environment import dagster_home
 from mesh_defs.supervisor.resident.children import RENEW, Child, Nursery, Work, say
-from mesh_defs.supervisor.resident.roles import ingesting, keeping, loading, telling
+from mesh_defs.supervisor.resident.roles import ingesting, keeping, loading, maintaining, telling
 from mesh_defs.supervisor.supervisor import WAITS
 
 DRAIN_SECONDS: Final = 7.0
@@ -27,6 +27,7 @@ _LOOK_SECONDS: Final = 5.0
 _REPORTER: Final = "Dagster's reporter"
 _LOADER: Final = "loader of files"
 _KEEPER: Final = "keeper of catalogs"
+_MAINTAINER: Final = "maintainer of stores"
 """Names among the children that no domain has."""
 
 
@@ -85,12 +86,13 @@ class _Run:
         now = time.monotonic()
         wanted = self._wanted()
         for name, child in self._children.items():
-            if name not in {_REPORTER, _LOADER, _KEEPER, *wanted}:
+            if name not in {_REPORTER, _LOADER, _KEEPER, _MAINTAINER, *wanted}:
                 child.terminate()
         limit = self._options.memory_limit
         if wanted:
             self._start(_KEEPER, keeping(self._project.root), now)
             self._start(_LOADER, loading(self._project.root, self._options.domains, limit), now)
+            self._start(_MAINTAINER, maintaining(self._project.root, self._options.domains), now)
         for name in wanted:
             self._start(name, ingesting(self._project.root, name, limit), now)
         if self._reports and (dagster_home(self._project) / "dagster.yaml").is_file():
