@@ -8,8 +8,7 @@ are committed together, as the resident ingester does it; the ticks follow each 
 All else happens by the clock of the ticks: the store is maintained as often as `mesh run` does it, in a process of its
 own, and snapshots and files go when so many ticks are over as the policy names seconds; each stream is reported to
 Dagster once a minute, by the code that does so in production; Dagster's own hourly jobs run every 3,600 ticks; the
-writer makes room for a new process where it holds too much. No broker takes part. A stream's tables are recounted
-against its ledger once an hour instead of at each report.
+writer makes room for a new process where it holds too much. No broker takes part.
 
 With `--folder` a run that was interrupted goes on where it stopped; without, it takes a scratch folder that is deleted.
 On a disk each tick waits for some twenty fsyncs; a folder in memory shows the rest alone. A line a sample of 600 ticks
@@ -102,7 +101,7 @@ class Run:
         self._timings: list[tuple[float, float, float]] = []
         self._reports: dict[str, StreamReport] = {}
         self._numbers = {"told": 0, "rounds": 0, "writers": 1, "tellers": 1, "hours": 0}
-        self._took = {"recount_ms": 0.0, "teller_bytes": 0.0, "round_s": 0.0}
+        self._took = {"report_ms": 0.0, "teller_bytes": 0.0, "round_s": 0.0}
         self._telling = False
         self._maintained = len(self._instants)
         self._hour = len(self._instants) // HOUR + 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ from mesh_defs.model.records import (
     StagedFile,
     TopicIdentity,
 )
-from mesh_defs.store import DomainStore, MaintenancePolicy, Violation, maintain, verify_store
+from mesh_defs.store import DomainStore, MaintenancePolicy, maintain, verify_store
 from mesh_defs.store.engine import first_row, metadata
 from mesh_defs.supervisor.resident.children import RENEW
 from mesh_defs.supervisor.resident.roles import REPORTER_BYTES
@@ -44,7 +43,6 @@ FIRST_MS = 1_767_225_600_000
 
 EPOCH = 1
 HOUSEKEEPING_TICKS = 5
-RECOUNT_TICKS = 3_600
 SAMPLE_TICKS = 600
 IDENTITY = TopicIdentity(cluster_id="bench-cluster-of-a-day", topic_id="bench-topic-of-a-day")
 _VALUE = b'{"order_id":"not a number"}'
@@ -309,22 +307,22 @@ def keep_house(root: Path, ages: tuple[float, float, float], pipe: Connection, p
 
 def tell(root: Path, pipe: Connection, parent: int) -> int:
     """Tell Dagster each report that comes, as the mesh does, on the clock of the ticks."""
-    from mesh_defs.orchestration import checks, resident  # noqa: PLC0415 - Dagster is imported only here
+    from mesh_defs.orchestration.resident import DagsterReporter  # noqa: PLC0415 - Dagster is imported only here
 
     clock = _Clock()
-    recounts = _Recounts(clock)
-    checks.verify_store = recounts.verify  # type: ignore[assignment,attr-defined]
-    with resident.DagsterReporter(Project.open(root), clock=clock) as reporter:
+    with DagsterReporter(Project.open(root), clock=clock) as reporter:
         while pipe in wait([pipe, parent]):
             try:
                 clock.tick, report = pipe.recv()
             except EOFError:
                 break
+            began = time.perf_counter()
             reporter.report(report)
+            took = (time.perf_counter() - began) * 1_000
             while reporter.left() == 0.0:
                 reporter.catch_up()
             held = memory_bytes()
-            pipe.send(("told", {"recount_ms": recounts.taken, "teller_bytes": held}))
+            pipe.send(("told", {"report_ms": took, "teller_bytes": held}))
             if held > REPORTER_BYTES:
                 return RENEW
     return 0
@@ -338,26 +336,6 @@ class _Clock:
     def __call__(self) -> float:
         """Return the tick."""
         return self.tick
-
-
-class _Recounts:
-    """The recount of a stream against its ledger once an hour of the ticks' clock; in between its last result."""
-
-    def __init__(self, clock: _Clock) -> None:
-        self._clock = clock
-        self._found: dict[str, tuple[float, tuple[Violation, ...]]] = {}
-        self.taken = 0.0
-
-    def verify(self, store: DomainStore, streams: Sequence[str]) -> tuple[Violation, ...]:
-        """Return what does not hold of one stream."""
-        (stream,) = streams
-        at, found = self._found.get(stream, (-float(RECOUNT_TICKS), ()))
-        if self._clock.tick - at >= RECOUNT_TICKS:
-            began = time.perf_counter()
-            found = verify_store(store, streams)
-            self.taken = (time.perf_counter() - began) * 1_000
-            self._found[stream] = (self._clock.tick, found)
-        return found
 
 
 def by_the_hour(root: Path, _pipe: Connection, _parent: int) -> int:
