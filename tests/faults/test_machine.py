@@ -73,6 +73,7 @@ def bench(kafka: KafkaServer, tmp_path: Path) -> Iterator[Bench]:
     nursery.close()
 
 
+@pytest.mark.slow
 @pytest.mark.fault(1, 2, 5, 7, 9, 12, 16, 17, 18, 20, 24, 25, 31, 40)
 def test_whatever_is_done_in_any_order(bench: Bench) -> None:
     """A short run, the same each time."""
