@@ -11,9 +11,9 @@ from mesh_defs.contract.contract import Domain, InputContract
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest import StreamReport
 from mesh_defs.ingest.loss import unacknowledged
-from mesh_defs.model.errors import MeshError
+from mesh_defs.model.errors import MeshError, StoreError
 from mesh_defs.orchestration.keys import LEDGER_CHECK, MOVING_CHECK
-from mesh_defs.store import StreamOffsets
+from mesh_defs.store import DomainStore, StreamOffsets
 
 
 def check_specs(key: dg.AssetKey, *, at_rest: bool = False) -> tuple[dg.AssetCheckSpec, ...]:
@@ -51,7 +51,14 @@ def ledger_results(
     """Recount what is new in a stream's tables against its ledger, once, and yield the verdict for each of these."""
     if not keys:
         return
+    folder = project.data_folder(domain.name)
     try:
+        if not DomainStore.exists(folder):
+            raise StoreError(
+                cannot=f"verify {domain.name}.{stream}",
+                why=f"domain {domain.name} has no store yet ({folder} holds no catalog)",
+                do=f"run `mesh ingest {domain.name}` once",
+            )
         found = verify_domain(project, domain, [stream], ask_broker=False)
         messages = [v.message for result in found for v in result.violations]
     except MeshError as error:

@@ -66,7 +66,12 @@ def tables(mesh: ExampleMesh) -> set[str]:
     }
 
 
-@pytest.fixture(params=[(), ("--no-resident",)], ids=["resident", "sensors"])
+@pytest.fixture(
+    params=[
+        pytest.param((), id="resident"),
+        pytest.param(("--no-resident",), id="sensors", marks=pytest.mark.slow),
+    ]
+)
 def up(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[UpMesh]:
     """The running mesh, ingesting by its resident ingester or by sensors; nothing is left of it afterwards."""
     mesh = UpMesh(tmp_path / "data", *request.param)
