@@ -26,8 +26,8 @@ MATCH = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#([^)]*))?\)")
 PICTURE = re.compile(r"!\[[^\]]+\]\((?:\.\./)*(?:docs/)?images/([\w-]+)\.png\)")
 TAKEN = re.compile(r'picture\("([\w-]+)"\)')
-PICTURES = {f"six-{name}" for name in ("domains", "group", "plots", "checks", "broken")}
-"""The graph over all domains, a domain's group, a table's plots, its checks, a failing domain beside healthy ones."""
+PICTURES = {f"six-{name}" for name in ("domains", "group", "plots", "checks", "broken", "automation")}
+"""The graph over all domains, a group, a table's plots, its checks, a failing domain, sensors and schedules."""
 PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 
 
