@@ -77,7 +77,8 @@ def read_entries(
             f"SELECT stream, epoch, partition, from_offset, to_offset, row_count, dead_letter_count, "
             f"removed_count, gaps, content_hash, contract_version, writer, epoch_us(committed_at) "
             f"FROM {table_name(domain, LEDGER)} WHERE stream = coalesce(?, stream) AND ({where}) "
-            f"ORDER BY stream, epoch, partition, from_offset, to_offset",
+            # Corrections lie over the offsets of what they correct: of these, the order is that of their commits.
+            f"ORDER BY stream, epoch, partition, from_offset, to_offset, committed_at",
             [stream],
         ).fetchall()
     return tuple(_entry(row) for row in rows)

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any, Final, TypeAlias
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,6 +26,7 @@ from mesh_defs.contract.avro.types import Array, Enum, Fixed, Primitive, Record
 from mesh_defs.decode.avro.branches import Branches
 from mesh_defs.decode.avro.nodes import Node, is_null
 from mesh_defs.decode.columns import base
+from mesh_defs.decode.framing import Unframed
 
 Values: TypeAlias = base.Array
 Bare: TypeAlias = Any
@@ -50,41 +52,47 @@ class Blocks:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        names = _Names()
-        bare = [_bare(part, names) for part in node.parts]
-        self.possible = None not in bare
+        self._names = _Names()
+        self._bare = [_bare(part, self._names) for part in node.parts]
+        self.possible = None not in self._bare
         self._mark = secrets.token_bytes(_MARK_SIZE)
         self._sync = secrets.token_bytes(_MARK_SIZE)
-        self._header = b""
-        self._branches: Branches | None = None
-        if self.possible:
-            self._branches = Branches(node)
-            mark = {"type": "fixed", "name": names.fresh(), "size": _MARK_SIZE}
-            self._header = self._written_header(_bare_record([*bare, mark], names))
+        self._headers: dict[int, bytes] = {}
+        self._branches = Branches(node) if self.possible else None
 
     def read(self, payloads: Sequence[bytes]) -> list[Values] | None:
         """Return the record's fields as arrays; None where the exact decoder must look.
 
         Args:
-            payloads: At least one.
+            payloads: At least one. The frame before one that is `Unframed` becomes a part of the mark before it.
         """
         if self._branches is None:
             return None
+        if not isinstance(payloads, Unframed):
+            sizes = np.fromiter(map(len, payloads), np.int64, len(payloads))
+            payloads = Unframed(payloads, b"", sizes)
+        sizes, frame = payloads.sizes + _MARK_SIZE, payloads.frame
+        head = self._head(len(payloads), int(sizes.sum()), len(frame))
+        file = self._mark.join([head + payloads[0], *payloads.framed[1:], frame + self._sync])
         try:
-            block = self._mark.join(payloads) + self._mark
-            *columns, marks = self._read(block, len(payloads))
-            if len(marks) != len(payloads) or pc.unique(marks).to_pylist() != [self._mark]:
+            *columns, marks = self._read(file)
+            if len(marks) != len(payloads) or pc.unique(marks).to_pylist() != [self._mark + frame]:
                 return None
-            self._branches.check(block, payloads, _MARK_SIZE)
+            self._branches.check(file, np.cumsum(sizes) - sizes + len(head))
             return [_settled(part, column) for part, column in zip(self._node.parts, columns, strict=True)]
         except _FAILURES:
             return None
 
-    def _read(self, block: bytes, count: int) -> list[Values]:
-        parts = (self._header, _varint(count), _varint(len(block)), block, self._sync)
-        frame = pl.read_avro(io.BytesIO(b"".join(parts)))
-        table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    def _read(self, file: bytes) -> list[Values]:
+        table = pl.read_avro(io.BytesIO(file)).to_arrow(compat_level=pl.CompatLevel.oldest())
         return [_whole(column) for column in table.columns]
+
+    def _head(self, count: int, size: int, frame_size: int) -> bytes:
+        """Return what stands before a block's first payload: the file's header, and the block's."""
+        if frame_size not in self._headers:
+            mark = {"type": "fixed", "name": self._names.fresh(), "size": _MARK_SIZE + frame_size}
+            self._headers[frame_size] = self._written_header(_bare_record([*self._bare, mark], self._names))
+        return self._headers[frame_size] + _varint(count) + _varint(size)
 
     def _written_header(self, schema: Bare) -> bytes:
         text = json.dumps(schema).encode()

@@ -43,22 +43,19 @@ class Branches:
         last = max((place for place, part in enumerate(node.parts) if _has_union(part)), default=-1)
         self._step = _sequence([_step(part) for part in node.parts[: last + 1]])
 
-    def check(self, block: bytes, payloads: Sequence[bytes], gap: int) -> None:
+    def check(self, block: bytes, begins: Positions) -> None:
         """Refuse a block in which an index is neither of a union's two, or is written in more bytes than one.
 
         Args:
-            block: The payloads, each with as many bytes behind it as `gap` says.
-            payloads: Each is consumed to its last byte by its schema.
-            gap: At least one byte.
+            block: The payloads, each consumed to its last byte by its schema, with at least one byte behind it.
+            begins: Of the payloads, in the block.
 
         Raises:
             ValueError: There is such an index, or more than is worth looking at.
             IndexError: The payloads are not consumed to their last bytes.
         """
-        if isinstance(self._step, int):
-            return
-        sizes = np.fromiter(map(len, payloads), np.int64, len(payloads)) + gap
-        self._step(np.frombuffer(block, np.uint8), np.cumsum(sizes) - sizes)
+        if not isinstance(self._step, int):
+            self._step(np.frombuffer(block, np.uint8), begins)
 
 
 def _has_union(node: Node) -> bool:
