@@ -9,7 +9,7 @@ import typer
 
 from mesh_defs.cli.app import ERRORS, FAILED, JsonOption, print_json, project_of
 from mesh_defs.cli.contract_import import import_
-from mesh_defs.quality.lint import lint_contracts
+from mesh_defs.doctor.contracts import lint_contracts
 
 app = typer.Typer(no_args_is_help=True, help="Data contracts.")
 app.command("import")(import_)
@@ -32,7 +32,7 @@ def lint(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Check contracts: the standard, the types, the lints of the event kind, whether rules can be measured.
+    """Check contracts: the standard, the types, the event kind, and whether rules and products can be computed.
 
     All findings of a file are told at once.
 

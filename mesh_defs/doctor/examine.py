@@ -9,11 +9,11 @@ from functools import partial
 from mesh_defs.contract.project import Project
 from mesh_defs.contract.workspace import PLATFORM, WORKSPACE, missing_locations
 from mesh_defs.doctor import machine, services
+from mesh_defs.doctor.contracts import lint_contracts
 from mesh_defs.doctor.verdict import Verdict, failed, ok, tried, warning
 from mesh_defs.model.config import CONFIG_FILE, MAIN
 from mesh_defs.model.errors import ConfigError, MeshError, of_the_system
 from mesh_defs.model.findings import Severity
-from mesh_defs.quality import lint_contracts
 from mesh_defs.store import DomainStore
 from mesh_defs.supervisor.down import running
 

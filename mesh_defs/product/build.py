@@ -53,7 +53,7 @@ def build(project: Project, domain: Domain, contract: ProductContract) -> Produc
         ProductError: The query fails, or its result breaks the contract; the table stays as it was.
         StoreError: The product's store refuses.
     """
-    _supported(contract)
+    check_supported(contract)
     tables = inputs(contract)
     schema = product_schema(contract)
     folder = project.data_folder(domain.name)
@@ -117,7 +117,12 @@ def _present(contract: ProductContract, tables: Sequence[str], mesh: Mesh) -> No
         )
 
 
-def _supported(contract: ProductContract) -> None:
+def check_supported(contract: ProductContract) -> None:
+    """Refuse what a contract may ask for and is not built yet.
+
+    Raises:
+        ProductError: It asks for that.
+    """
     if contract.source_file.suffix != ".sql":
         raise ProductError(
             cannot=f"compute {contract.full_name}",

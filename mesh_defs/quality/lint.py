@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from pathlib import Path
 
 import duckdb
 
-from mesh_defs.contract.arrow import DEAD_LETTERS, product_schema, table_schema
-from mesh_defs.contract.contract import ProductContract, TableContract
-from mesh_defs.contract.lint import read_paths
+from mesh_defs.contract.contract import TableContract
 from mesh_defs.contract.metrics import Metric
 from mesh_defs.contract.quality import QualityRule, quality_rules
 from mesh_defs.model.findings import Finding, Severity
 from mesh_defs.quality.measure import NO_NUMBER, NO_SELECT, query, scan
 from mesh_defs.store import connect_engine
-from mesh_defs.store.engine import quote
-from mesh_defs.store.layout import DEAD_LETTERS_TABLE, LEDGER, LEDGER_COLUMNS
-from mesh_defs.store.schema import create_statement, table_name
+from mesh_defs.store.empty import create_empty
 
 
-def lint_contracts(paths: Iterable[Path]) -> tuple[Finding, ...]:
-    """Return the findings of contracts, as `read_paths` reads them, with a warning for each rule that would fail.
+def lint_rules(tables: Iterable[TableContract]) -> Iterator[Finding]:
+    """Yield a warning for each rule that would fail.
 
     DuckDB itself binds the rules, so unknown columns, broken patterns and wrong SQL are told in its own words. A
     query sees the tables of its own domain, as it does when it is measured.
@@ -30,12 +25,11 @@ def lint_contracts(paths: Iterable[Path]) -> tuple[Finding, ...]:
     Raises:
         StoreError: DuckDB's extensions are missing.
     """
-    read = read_paths(paths)
     domains: dict[str, list[TableContract]] = {}
-    for table in read.tables:
+    for table in tables:
         domains.setdefault(table.domain, []).append(table)
-    found = (f for domain, tables in domains.items() for f in _lint_domain(domain, tables))
-    return read.sorted_findings(*found)
+    for domain, own in domains.items():
+        yield from _lint_domain(domain, own)
 
 
 def _lint_domain(domain: str, tables: list[TableContract]) -> Iterator[Finding]:
@@ -43,12 +37,7 @@ def _lint_domain(domain: str, tables: list[TableContract]) -> Iterator[Finding]:
     if not rules:
         return
     with closing(connect_engine()) as con:
-        con.execute(f"ATTACH ':memory:' AS {quote(domain)}")
-        con.execute(f"CREATE TABLE {table_name(domain, LEDGER)}({LEDGER_COLUMNS})")
-        con.execute(create_statement(domain, DEAD_LETTERS_TABLE, DEAD_LETTERS))
-        for name, table in {t.name: t for t in tables}.items():
-            schema = product_schema(table) if isinstance(table, ProductContract) else table_schema(table)
-            con.execute(create_statement(domain, name, schema))
+        create_empty(con, domain, tables)
         for table, rule in rules:
             trouble = _trouble(con, table, rule)
             if trouble is not None:

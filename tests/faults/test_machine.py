@@ -33,19 +33,24 @@ LONG: Final = settings(USUAL, max_examples=40, stateful_step_count=30)
 """Some minutes, other steps each time."""
 
 
-REACHED: Final = (
-    "pass",
-    "one chunk committed",
+ALWAYS: Final = (
     "passed beside an open transaction",
+    "open transaction committed",
+    "offsets lost",
+    "dead letters taken back",
+    "brought to its end",
+)
+"""What each example comes by on its way to the end."""
+
+MOSTLY: Final = (
+    "one chunk committed",
     "passed over a stopped process",
     "committed beside an open reader",
     "retry killed",
     "maintenance killed",
     "stale pass fenced",
-    "dead letters taken back",
     "transaction committed",
     "transaction aborted",
-    "offsets lost",
     "loss recorded by a pass",
     "recorded loss acknowledged",
     "loss acknowledged before a pass could go on",
@@ -59,7 +64,13 @@ REACHED: Final = (
     "maintenance: sweep",
     *(f"pass killed before step {step}" for step in range(1, REPORTED + 1)),
 )
-"""What a run must have come by, or it shows nothing."""
+"""Where the rules lead to by chance: a run that has not been at three quarters of these shows little."""
+
+
+def must_have_been_everywhere(bench: Bench, examples: int) -> None:
+    """Fail where a run shows nothing, because the machine did nothing."""
+    bench.visits.must_have_seen(dict.fromkeys(ALWAYS, examples) | {"pass": examples})
+    bench.visits.must_have_seen_of(MOSTLY, len(MOSTLY) * 3 // 4)
 
 
 @pytest.fixture
@@ -78,7 +89,7 @@ def bench(kafka: KafkaServer, tmp_path: Path) -> Iterator[Bench]:
 def test_whatever_is_done_in_any_order(bench: Bench) -> None:
     """A short run, the same each time."""
     run_state_machine_as_test(lambda: MeshMachine(bench), settings=SHORT)
-    bench.visits.must_have_seen(dict.fromkeys(REACHED, 1) | {"pass": 10, "brought to its end": 12})
+    must_have_been_everywhere(bench, SHORT.max_examples)
 
 
 @pytest.mark.slow
@@ -87,4 +98,4 @@ def test_whatever_is_done_in_any_order(bench: Bench) -> None:
 def test_whatever_is_done_in_any_order_for_long(bench: Bench) -> None:
     """A long run, another one each time."""
     run_state_machine_as_test(lambda: MeshMachine(bench), settings=LONG)
-    bench.visits.must_have_seen(dict.fromkeys(REACHED, 1) | {"pass": 20, "brought to its end": 40})
+    must_have_been_everywhere(bench, LONG.max_examples)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mesh_defs.contract.load import read_contract
+from mesh_defs.doctor.contracts import lint_contracts
 from mesh_defs.model.findings import Severity
-from mesh_defs.quality import lint_contracts
 from tests.meshes import MeshFolder
 
 COLUMNS = (

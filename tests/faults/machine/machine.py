@@ -96,7 +96,7 @@ class MeshMachine(Producing, Ingesting, Keeping):
         if world.open_partition is None:
             world.open_transaction(0, [GOOD])
         self._pass()
-        world.end_transaction(commit=True)
+        self.end_transaction(commit=True)
 
     def _lose_and_acknowledge(self) -> None:
         """Lose a record: the partition stops, or goes on, until somebody takes note."""

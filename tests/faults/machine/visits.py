@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from hypothesis import event
 
@@ -25,5 +25,13 @@ class Visits:
         seldom = {
             what: (self.counts[what], floor) for what, floor in floors.items() if self.counts[what] < floor
         }
-        table = "\n".join(f"{count:6} {what}" for what, count in sorted(self.counts.items()))
-        assert not seldom, f"reached too seldom, as (found, wanted): {seldom}\nof all:\n{table}"
+        assert not seldom, f"reached too seldom, as (found, wanted): {seldom}\n{self}"
+
+    def must_have_seen_of(self, places: Collection[str], most: int) -> None:
+        """Fail where fewer of some places were reached than there should have been."""
+        missed = [place for place in places if not self.counts[place]]
+        assert len(places) - len(missed) >= most, f"never reached: {missed}\n{self}"
+
+    def __str__(self) -> str:
+        """Return all counts, a line each."""
+        return "\n".join(f"{count:6} {what}" for what, count in sorted(self.counts.items()))
