@@ -26,21 +26,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-import pyarrow as pa
+from batches import DOMAIN, SCHEMA, advance, rows, stage, start
 from rich.console import Console
 from rich.progress import track
 
-from mesh_defs.contract.arrow import PLATFORM_COLUMNS
-from mesh_defs.model.records import Commit, PartitionAdvance, PartitionStart, StagedFile, TopicIdentity
+from mesh_defs.model.records import Commit
 from mesh_defs.store import DomainStore, MaintenancePolicy, maintain
 
-DOMAIN = "bench"
 STREAMS = ("orders", "payments")
-SCHEMA = pa.schema([pa.field("id", pa.int64()), pa.field("text", pa.string()), *PLATFORM_COLUMNS])
 _FEW = 100
 """Of fewer commits no trend is told."""
 
-IDENTITY = TopicIdentity(cluster_id="bench", topic_id="bench")
 POLICY = MaintenancePolicy(keep=dt.timedelta(seconds=20), grace=dt.timedelta(seconds=10))
 """Shorter than the defaults, so that snapshots expire and files are deleted within a run."""
 
@@ -53,48 +49,6 @@ class Timing:
     waiting: float
     inside: float
     whole: float
-
-
-def rows(first: int, count: int) -> pa.Table:
-    """Return a batch at the offsets [first, first + count)."""
-    offsets = list(range(first, first + count))
-    columns = {
-        "id": offsets,
-        "text": [f"event {n}" for n in offsets],
-        "_offset": offsets,
-        "_partition": [0] * count,
-        "_epoch": [0] * count,
-    }
-    return pa.Table.from_arrays(
-        [pa.array(columns[f.name], f.type) if f.name in columns else pa.nulls(count, f.type) for f in SCHEMA],
-        schema=SCHEMA,
-    )
-
-
-def stage(store: DomainStore, stream: str, batch: pa.Table) -> StagedFile:
-    """Write one file."""
-    with store.stage(stream, SCHEMA) as writer:
-        writer.write(batch)
-        file = writer.close()
-    if file is None:
-        sys.exit("nothing was staged")
-    return file
-
-
-def advance(stream: str, first: int, count: int) -> PartitionAdvance:
-    """Return the ledger entry of a batch."""
-    return PartitionAdvance(
-        stream=stream,
-        epoch=0,
-        partition=0,
-        from_offset=first,
-        to_offset=first + count,
-        row_count=count,
-        dead_letter_count=0,
-        gaps=(),
-        content_hash=first,
-        contract_version="1.0.0",
-    )
 
 
 def commit(store: DomainStore, first: int, count: int) -> Timing:
@@ -122,11 +76,7 @@ def run(folder: Path, commits: int, count: int) -> list[Timing]:
     with DomainStore.open(folder, DOMAIN) as store:
         for stream in STREAMS:
             store.ensure_table(stream, SCHEMA)
-        starts = [
-            PartitionStart(stream=stream, epoch=0, partition=0, offset=0, identity=IDENTITY)
-            for stream in STREAMS
-        ]
-        store.commit(Commit(writer="bench", starts=starts))
+        store.commit(Commit(writer="bench", starts=[start(stream) for stream in STREAMS]))
         console = Console(stderr=True)
         numbers = track(range(commits), "committing", console=console, transient=True)
         return [commit(store, number * count, count) for number in numbers]

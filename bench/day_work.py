@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from meshes import write_mesh
 
 from mesh_defs.contract.arrow import DEAD_LETTERS, table_schema
 from mesh_defs.contract.contract import Domain, StreamContract
@@ -47,41 +48,10 @@ SAMPLE_TICKS = 600
 IDENTITY = TopicIdentity(cluster_id="bench-cluster-of-a-day", topic_id="bench-topic-of-a-day")
 _VALUE = b'{"order_id":"not a number"}'
 
-_CONTRACT = """\
-apiVersion: v3.1.0
-kind: DataContract
-id: {domain}.{name}
-name: Bench
-version: 1.0.0
-status: active
-domain: {domain}
-servers: [{{server: main, type: kafka, host: "localhost:9092", format: json}}]
-schema:
-  - name: {name}
-    physicalName: {domain}.{name}
-    physicalType: topic
-    properties:
-      - {{name: order_id, logicalType: integer, required: true}}
-      - {{name: customer, logicalType: string, required: true}}
-      - {{name: amount, logicalType: number, required: true}}
-slaProperties:
-  - {{property: frequency, value: 60, unit: min}}
-customProperties:
-  - {{property: eventKind, value: delta}}
-"""
-
 
 def write_project(root: Path) -> None:
     """Write a mesh of one domain."""
-    streams = root / "domains" / DOMAIN / "streams"
-    streams.mkdir(parents=True, exist_ok=True)
-    (root / "mesh.toml").write_text('[mesh]\nname = "bench"\n')
-    (streams.parent / "domain.yaml").write_text(
-        f"name: {DOMAIN}\ndescription: Bench.\nowner: team:bench\ncontact: team:bench\n"
-    )
-    for number in range(STREAMS):
-        name = f"stream{number}"
-        (streams / f"{name}.odcs.yaml").write_text(_CONTRACT.format(domain=DOMAIN, name=name))
+    write_mesh(root, [(DOMAIN, f"stream{number}") for number in range(STREAMS)])
 
 
 def open_mesh(root: Path) -> tuple[Project, Domain]:

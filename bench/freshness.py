@@ -27,6 +27,7 @@ import duckdb
 import psutil
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
+from meshes import write_mesh
 
 from mesh_defs import connect
 from mesh_defs.broker import LocalKafka
@@ -37,45 +38,14 @@ WARM_UP_SECONDS = 5.0
 BUCKET_MS = 100
 BAR = 60
 
-CONTRACT = """\
-apiVersion: v3.1.0
-kind: DataContract
-id: {domain}.{name}
-name: Bench
-version: 1.0.0
-status: active
-domain: {domain}
-servers: [{{server: main, type: kafka, host: "localhost:9092", format: json}}]
-schema:
-  - name: {name}
-    physicalName: {domain}.{name}
-    physicalType: topic
-    properties:
-      - {{name: order_id, logicalType: integer, required: true}}
-      - {{name: customer, logicalType: string, required: true}}
-      - {{name: amount, logicalType: number, required: true}}
-      - {{name: note, logicalType: string}}
-customProperties:
-  - {{property: eventKind, value: delta}}
-"""
-
 PAYLOAD = '{"order_id":%d,"customer":"customer-%06d","amount":%d.25,"note":"leave it at the door, please, and ring"}'
 
 
 def write_project(root: Path, options: argparse.Namespace) -> list[str]:
     """Write a mesh and return its streams as `domain.name`, dealt out over the domains."""
-    (root / "mesh.toml").write_text('[mesh]\nname = "bench"\n')
-    names = []
-    for number in range(options.streams):
-        domain, name = f"bench{number % options.domains}", f"stream{number}"
-        streams = root / "domains" / domain / "streams"
-        streams.mkdir(parents=True, exist_ok=True)
-        (streams.parent / "domain.yaml").write_text(
-            f"name: {domain}\ndescription: Bench.\nowner: team:bench\ncontact: team:bench\n"
-        )
-        (streams / f"{name}.odcs.yaml").write_text(CONTRACT.format(domain=domain, name=name))
-        names.append(f"{domain}.{name}")
-    return names
+    names = [(f"bench{number % options.domains}", f"stream{number}") for number in range(options.streams)]
+    write_mesh(root, names)
+    return [f"{domain}.{name}" for domain, name in names]
 
 
 def produce(address: str, topics: list[str], rate: int, seconds: float) -> None:

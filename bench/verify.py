@@ -18,58 +18,22 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
+from batches import DOMAIN, SCHEMA, advance, rows, stage, start
 from rich.console import Console
 from rich.progress import track
 
-from mesh_defs.contract.arrow import PLATFORM_COLUMNS
-from mesh_defs.model.records import Commit, PartitionAdvance, PartitionStart, TopicIdentity
+from mesh_defs.model.records import Commit
 from mesh_defs.store import DomainStore, StreamMark, Verified, verify_stream
 
-DOMAIN = "bench"
 STREAM = "orders"
-SCHEMA = pa.schema([pa.field("id", pa.int64()), pa.field("text", pa.string()), *PLATFORM_COLUMNS])
-IDENTITY = TopicIdentity(cluster_id="bench", topic_id="bench")
 REPEATS = 5
-
-
-def rows(first: int, count: int) -> pa.Table:
-    """Return a batch at the offsets [first, first + count)."""
-    offsets = list(range(first, first + count))
-    columns = {
-        "id": offsets,
-        "text": [f"event {n}" for n in offsets],
-        "_offset": offsets,
-        "_partition": [0] * count,
-        "_epoch": [0] * count,
-    }
-    return pa.Table.from_arrays(
-        [pa.array(columns[f.name], f.type) if f.name in columns else pa.nulls(count, f.type) for f in SCHEMA],
-        schema=SCHEMA,
-    )
 
 
 def commit(store: DomainStore, number: int, count: int) -> None:
     """Store one more batch."""
     first = number * count
-    with store.stage(STREAM, SCHEMA) as writer:
-        writer.write(rows(first, count))
-        file = writer.close()
-    if file is None:
-        sys.exit("nothing was staged")
-    advance = PartitionAdvance(
-        stream=STREAM,
-        epoch=0,
-        partition=0,
-        from_offset=first,
-        to_offset=first + count,
-        row_count=count,
-        dead_letter_count=0,
-        gaps=(),
-        content_hash=first,
-        contract_version="1.0.0",
-    )
-    store.commit(Commit(writer="bench", advances=[advance], files=[file]))
+    file = stage(store, STREAM, rows(first, count))
+    store.commit(Commit(writer="bench", advances=[advance(STREAM, first, count)], files=[file]))
 
 
 def measured(verify: Callable[[], Verified]) -> tuple[Verified, float]:
@@ -88,8 +52,7 @@ def run(folder: Path, commits: int, count: int) -> None:
     """Make the commits, verify, and print."""
     with DomainStore.open(folder, DOMAIN) as store:
         store.ensure_table(STREAM, SCHEMA)
-        start = PartitionStart(stream=STREAM, epoch=0, partition=0, offset=0, identity=IDENTITY)
-        store.commit(Commit(writer="bench", starts=[start]))
+        store.commit(Commit(writer="bench", starts=[start(STREAM)]))
         console = Console(stderr=True)
         for number in track(range(commits), "committing", console=console, transient=True):
             commit(store, number, count)
