@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.example.conftest import ExampleMesh
 from tests.example.judge import Judge, disagreements
 
 
+@pytest.mark.slow
 def test_february_equals_the_csv_files(example: ExampleMesh, tmp_path: Path) -> None:
     """Late and out of order as events are, products equal the same questions asked of the files."""
     example.cli("process", "run", "replay", "--", "--months", "2", "--speed", "max")
