@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from mesh_defs.cli.app import ERRORS, JsonOption, print_json, say
+from mesh_defs.cli.app import ERRORS, JsonOption, print_json, print_table, say
 from mesh_defs.cli.complete import stream_names
+from mesh_defs.cli.selection import StreamsArgument
 from mesh_defs.cli.selection import streams as choose_streams
-from mesh_defs.ingest.epoch import accept_epoch
+from mesh_defs.ingest.epoch import accept_epoch, epochs
 
 app = typer.Typer(no_args_is_help=True, help="Decisions about one stream.")
 
@@ -48,3 +51,42 @@ def accept_epoch_(
         print_json({"domain": domain, "stream": contract.name, "snapshot": done.snapshot})
         return
     say(f"{name} goes on with its new topic (snapshot {done.snapshot}); `mesh ingest` reads it")
+
+
+@app.command("epochs")
+def epochs_(
+    context: typer.Context,
+    names: StreamsArgument = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """List the epochs of streams: of which topic each is, the offsets that it holds, and who ended it."""
+    selected = choose_streams(context, names)
+    found = [
+        epoch
+        for domain, members in selected.wanted.items()
+        for stream in selected.domains[domain].streams
+        if stream.name in members
+        for epoch in epochs(selected.project, stream)
+    ]
+    if as_json:
+        print_json([asdict(epoch) for epoch in found])
+        return
+    print_table(
+        ["stream", "epoch", "topic id", "offsets", "ended by", "at", "reason"],
+        (
+            (
+                f"{x.domain}.{x.stream}",
+                x.epoch,
+                x.topic_id,
+                _spans(x.partitions),
+                *((x.ended.by, x.ended.at, x.ended.reason) if x.ended else (None, None, None)),
+            )
+            for x in found
+        ),
+        empty="nothing was ingested yet",
+    )
+
+
+def _spans(partitions: Mapping[int, tuple[int, int]]) -> str:
+    return ", ".join(f"[{partition}] {start} to {end}" for partition, (start, end) in partitions.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 
@@ -46,6 +47,15 @@ class PartitionExpiry:
     tables: tuple[str, ...]
     removed_count: int
     contract_version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochAcceptance:
+    """A person accepted that a topic or its log is another one, which ended an epoch and began the next."""
+
+    at: dt.datetime
+    by: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from mesh_defs.model.corrections import LossAcknowledgement, PartitionExpiry, PartitionReversal
+from mesh_defs.model.corrections import EpochAcceptance, LossAcknowledgement, PartitionExpiry, PartitionReversal
 
 Headers = list[tuple[str, bytes | None]]
 """A record's headers as Kafka holds them: ordered, names may repeat, values may be null."""
@@ -191,13 +191,18 @@ class StagedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionStart:
-    """Where a partition that the store does not know yet begins: the first offset it answers for."""
+    """Where a partition that the store does not know yet begins: the first offset it answers for.
+
+    Attributes:
+        accepted: Who let the epoch begin, where it is a later one than the store's.
+    """
 
     stream: str
     epoch: int
     partition: int
     offset: int
     identity: TopicIdentity
+    accepted: EpochAcceptance | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Losses that a person acknowledged, as they stand in the offsets row."""
+"""What people decided about a stream, as it stands in the offsets row: losses acknowledged, epochs accepted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from mesh_defs.model.corrections import LostRange
+from mesh_defs.model.corrections import EpochAcceptance, LostRange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,3 +51,22 @@ def acknowledged_from_json(entries: Iterable[dict[str, Any]]) -> tuple[Acknowled
         )
         for entry in entries
     )
+
+
+def acceptance_to_json(accepted: EpochAcceptance | None) -> dict[str, str] | None:
+    """Return what the offsets row holds of who ended an epoch."""
+    if accepted is None:
+        return None
+    return {"at": accepted.at.isoformat(), "by": accepted.by, "reason": accepted.reason}
+
+
+def acceptance_from_json(entry: dict[str, str] | None) -> EpochAcceptance | None:
+    """Read what the offsets row holds of who ended an epoch.
+
+    Raises:
+        ValueError: It is no such entry.
+    """
+    if entry is None:
+        return None
+    at = dt.datetime.fromisoformat(entry["at"])
+    return EpochAcceptance(at=at, by=entry["by"], reason=entry["reason"])

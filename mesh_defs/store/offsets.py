@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mesh_defs.model.corrections import LossAcknowledgement
+from mesh_defs.model.corrections import EpochAcceptance, LossAcknowledgement
 from mesh_defs.model.records import PartitionAdvance, PartitionStart, TopicIdentity
 from mesh_defs.store.acknowledged import Acknowledged
 
@@ -73,11 +73,16 @@ class PartitionOffsets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlierEpoch:
-    """Where an epoch ended that a later one replaced: [start, next) of each partition."""
+    """Where an epoch ended that a later one replaced: [start, next) of each partition.
+
+    Attributes:
+        ended: Who accepted the later one; None where the store was written by a mesh that did not keep it.
+    """
 
     epoch: int
     identity: TopicIdentity
     partitions: Mapping[int, tuple[int, int]]
+    ended: EpochAcceptance | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +114,7 @@ class StreamOffsets:
             epoch=self.epoch,
             identity=self.identity,
             partitions={p: (o.start_offset, o.next_offset) for p, o in self.partitions.items()},
+            ended=start.accepted,
         )
         fresh = StreamOffsets(
             epoch=start.epoch,

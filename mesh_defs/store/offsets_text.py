@@ -9,7 +9,8 @@ The row's text is JSON::
                              "skipped": 1, "lost": 0, "removed": 0, "hash": 123, "at": 1700000000000000}},
         "recent": "1a0f",
         "acknowledged": [{"at": "...", "by": "...", "reason": "...", "ranges": [[epoch, partition, from, to]]}],
-        "earlier": [{"epoch": ..., "cluster_id": ..., "topic_id": ..., "partitions": {"0": [start, next]}}]}},
+        "earlier": [{"epoch": ..., "cluster_id": ..., "topic_id": ..., "partitions": {"0": [start, next]},
+                     "ended": {"at": "...", "by": "...", "reason": "..."}}]}},
      "refreshed": {"delay_by_hour": {"at": ..., "message": "...", "info": {...}, "batch": "..."}}}
 
 `rows` to `hash` are running totals over the epoch, `hash` modulo 2**64. `recent` holds one bit a record after
@@ -23,7 +24,12 @@ from typing import Any
 
 from mesh_defs.model.micros import from_micros, to_micros
 from mesh_defs.model.records import TopicIdentity
-from mesh_defs.store.acknowledged import acknowledged_from_json, acknowledged_to_json
+from mesh_defs.store.acknowledged import (
+    acceptance_from_json,
+    acceptance_to_json,
+    acknowledged_from_json,
+    acknowledged_to_json,
+)
 from mesh_defs.store.offsets import EarlierEpoch, PartitionOffsets, Refresh, StoreOffsets, StreamOffsets
 
 
@@ -67,15 +73,17 @@ def _stream_to_json(stream: StreamOffsets) -> dict[str, Any]:
         "recent": _bits_to_text(stream.recent),
         "tables": list(stream.tables),
         "acknowledged": acknowledged_to_json(stream.acknowledged),
-        "earlier": [
-            {
-                "epoch": e.epoch,
-                "cluster_id": e.identity.cluster_id,
-                "topic_id": e.identity.topic_id,
-                "partitions": {str(p): list(span) for p, span in sorted(e.partitions.items())},
-            }
-            for e in stream.earlier
-        ],
+        "earlier": [_earlier_to_json(epoch) for epoch in stream.earlier],
+    }
+
+
+def _earlier_to_json(earlier: EarlierEpoch) -> dict[str, Any]:
+    return {
+        "epoch": earlier.epoch,
+        "cluster_id": earlier.identity.cluster_id,
+        "topic_id": earlier.identity.topic_id,
+        "partitions": {str(p): list(span) for p, span in sorted(earlier.partitions.items())},
+        "ended": acceptance_to_json(earlier.ended),
     }
 
 
@@ -92,6 +100,7 @@ def _stream_from_json(document: dict[str, Any]) -> StreamOffsets:
                 epoch=e["epoch"],
                 identity=_identity(e),
                 partitions={int(p): (span[0], span[1]) for p, span in e["partitions"].items()},
+                ended=acceptance_from_json(e.get("ended")),
             )
             for e in document["earlier"]
         ),

@@ -279,6 +279,12 @@ def test_a_recreated_topic_goes_on_as_a_new_epoch(shop: tuple[MeshFolder, str], 
         mesh.cli("sql", "SELECT _epoch, order_id FROM shop.orders ORDER BY ALL", "-f", "json").stdout
     )
     assert rows == [{"_epoch": 0, "order_id": 1}, {"_epoch": 0, "order_id": 2}, {"_epoch": 1, "order_id": 7}]
+    first, second = mesh.cli_json("stream", "epochs", "shop.orders")
+    assert first["ended"].keys() == {"at", "by", "reason"}
+    assert first["ended"]["reason"] == "test cluster rebuilt"
+    assert (first["epoch"], second["epoch"], second["ended"]) == (0, 1, None)
+    assert first["topic_id"] != second["topic_id"]
+    assert "test cluster rebuilt" in mesh.cli("stream", "epochs").stdout
     mesh.cli("ledger", "verify")
 
 
