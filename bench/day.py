@@ -25,6 +25,7 @@ import sys
 import tempfile
 import time
 from array import array
+from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -102,7 +103,7 @@ class Run:
         self._reports: dict[str, StreamReport] = {}
         self._numbers = {"told": 0, "rounds": 0, "writers": 1, "tellers": 1, "hours": 0}
         self._took = {"report_ms": 0.0, "teller_bytes": 0.0, "round_s": 0.0}
-        self._telling = False
+        self._telling: StreamReport | None = None
         self._maintained = len(self._instants)
         self._hour = len(self._instants) // HOUR + 1
         self._done = False
@@ -171,10 +172,11 @@ class Run:
             self._children[name] = self._nursery.start(name, work)
 
     def _pass_on(self) -> None:
-        if self._reports and not self._telling and "teller" in self._children:
-            report = self._reports.pop(next(iter(self._reports)))
-            self._children["teller"].pipe.send((float(self.tick), report))
-            self._telling = True
+        if self._reports and self._telling is None and "teller" in self._children:
+            report = self._reports[next(iter(self._reports))]
+            with suppress(OSError):  # it has just ended, which is heard next
+                self._children["teller"].pipe.send((float(self.tick), report))
+                self._telling = self._reports.pop(report.stream)
 
     def _hear(self) -> None:
         """Take what the children say, and their ends."""
@@ -187,7 +189,7 @@ class Run:
             try:
                 while child.pipe.poll():
                     self._take(name, child.pipe.recv())
-            except EOFError:
+            except (EOFError, OSError):  # it may have ended with a report unread
                 alive = False
             if not alive:
                 self._ended(name)
@@ -200,10 +202,9 @@ class Run:
             self._instants.note(tick, at)
             self._timings.append(tuple(timing))
         elif what == "report":
-            known = self._reports.get(value.stream)
-            self._reports[value.stream] = value if known is None else known.plus(value)
+            self._keep(value)
         elif what == "told":
-            self._telling = False
+            self._telling = None
             self._numbers["told"] += 1
             self._took |= value
         elif what == "round":
@@ -214,11 +215,18 @@ class Run:
         else:
             raise AssertionError(name, what)
 
+    def _keep(self, report: StreamReport) -> None:
+        known = self._reports.get(report.stream)
+        self._reports[report.stream] = report if known is None else known.plus(report)
+
     def _ended(self, name: str) -> None:
         child = self._children.pop(name)
         child.process.join()
         child.pipe.close()
         code = child.process.exitcode
+        if name == "teller" and self._telling is not None:  # unread
+            self._keep(self._telling)
+            self._telling = None
         if code == RENEW:
             self._numbers[f"{name}s"] += 1
         elif code:
