@@ -10,7 +10,12 @@ from typing import Literal
 
 import pyarrow as pa
 
-from mesh_defs.model.corrections import EpochAcceptance, LossAcknowledgement, PartitionExpiry, PartitionReversal
+from mesh_defs.model.corrections import (
+    EpochAcceptance,
+    LossAcknowledgement,
+    PartitionExpiry,
+    PartitionReversal,
+)
 
 Headers = list[tuple[str, bytes | None]]
 """A record's headers as Kafka holds them: ordered, names may repeat, values may be null."""
