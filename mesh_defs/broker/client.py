@@ -5,27 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import math
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
-from confluent_kafka import (
-    IsolationLevel,
-    KafkaError,
-    KafkaException,
-    Producer,
-    TopicCollection,
-    TopicPartition,
-)
+from confluent_kafka import KafkaException, Producer, TopicCollection
 from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec, TopicDescription
 
 from mesh_defs.broker.asking import Admin
 from mesh_defs.broker.divergence import Place, find_divergences
 from mesh_defs.broker.failures import configuration_error
 from mesh_defs.broker.glance import Glance
+from mesh_defs.broker.leaders import ask_leaders
 from mesh_defs.broker.mirroring import MovedOffset, mirror_offsets
 from mesh_defs.broker.properties import Property, client_log, producer_properties
 from mesh_defs.broker.reader import BoundedReader
@@ -40,15 +33,13 @@ from mesh_defs.broker.survey import (
 from mesh_defs.broker.tail import TailReader
 from mesh_defs.broker.topics import TopicPlan, create_topics, plan_topics
 from mesh_defs.contract.contract import StreamContract
-from mesh_defs.model.errors import BrokerError, BrokerUnavailableError, TopicMissingError
+from mesh_defs.model.errors import BrokerError
 from mesh_defs.model.records import Divergence, TopicIdentity, Watermarks
 
 _log = logging.getLogger(__name__)
 
-_RETRY_SECONDS: Final = 0.1
 # So long one request for metadata takes at most: librdkafka's callbacks are served between two of them.
 _METADATA_SECONDS: Final = 2.0
-_LEADERLESS: Final = (KafkaError._NOENT,)  # noqa: SLF001 - librdkafka's own codes are spelt so
 DEFAULT_TIMEOUT: Final = 30.0
 """Seconds after which a cluster that does not answer is an error."""
 
@@ -276,33 +267,5 @@ class Broker:
     def _answers(
         self, topic: str, partitions: Sequence[int], spec: OffsetSpec
     ) -> dict[int, ListOffsetsResultInfo]:
-        """Ask each partition's leader for an offset; a partition that has none just now is waited for."""
-        wanted = {TopicPartition(topic, p): spec for p in partitions}
-        deadline = time.monotonic() + self._timeout
-        while True:
-            found = self._admin.ask(
-                f"ask for the offsets of {topic}",
-                lambda admin, t: list(
-                    admin.list_offsets(
-                        wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=t
-                    ).values()
-                ),
-                expected=_LEADERLESS,
-            )
-            if not any(isinstance(answer, KafkaError) for answer in found):
-                return dict(zip(partitions, found, strict=True))
-            # A topic or a partition that is not there has no leader either.
-            unknown = sorted(set(partitions) - set(self.partitions(topic)))
-            if unknown:
-                raise TopicMissingError(
-                    cannot=f"ask for the offsets of {topic}",
-                    why=f"the topic has no partition {unknown[0]}",
-                    do="see whether the topic was created anew with fewer partitions",
-                )
-            if time.monotonic() >= deadline:
-                raise BrokerUnavailableError(
-                    cannot=f"ask for the offsets of {topic}",
-                    why="a partition has no leader",
-                    do="see whether all brokers of the cluster run",
-                )
-            threading.Event().wait(_RETRY_SECONDS)
+        known = partial(self.partitions, topic)
+        return ask_leaders(self._admin, topic, partitions, spec, timeout=self._timeout, known=known)
