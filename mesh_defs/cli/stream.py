@@ -42,15 +42,20 @@ def accept_epoch_(
         raise typer.BadParameter(f"{name} is not one stream; write DOMAIN.STREAM")
     if not yes:
         typer.confirm(
-            f"Begin a new epoch of {name}, at the earliest offset that was not read?", abort=True, err=True
+            f"Begin a new epoch of {name}? What is no longer what was read is read again.",
+            abort=True,
+            err=True,
         )
     contract = next(s for s in selected.domains[domain].streams if s.name == streams[0])
     with ERRORS.status("beginning a new epoch"):
         done = accept_epoch(selected.project, contract, reason)
     if as_json:
-        print_json({"domain": domain, "stream": contract.name, "snapshot": done.snapshot})
+        print_json({"domain": domain, "stream": contract.name, **asdict(done)})
         return
-    say(f"{name} goes on with its new topic (snapshot {done.snapshot}); `mesh ingest` reads it")
+    begins = ", ".join(f"[{partition}] {offset}" for partition, offset in sorted(done.begins.items()))
+    say(
+        f"{name} is in epoch {done.epoch}, from {begins} on (snapshot {done.snapshot}); `mesh ingest` reads on"
+    )
 
 
 @app.command("epochs")

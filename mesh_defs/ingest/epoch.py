@@ -6,6 +6,7 @@ import datetime as dt
 import getpass
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from mesh_defs.broker import Broker, Brokers
 from mesh_defs.contract.contract import StreamContract
@@ -13,12 +14,29 @@ from mesh_defs.contract.project import Project
 from mesh_defs.ingest.divergence import divergences
 from mesh_defs.ingest.lease import nudge
 from mesh_defs.model.corrections import EpochAcceptance
-from mesh_defs.model.errors import ConfigError
-from mesh_defs.model.records import Commit, Committed, PartitionStart, Watermarks
+from mesh_defs.model.errors import ConfigError, FencedError
+from mesh_defs.model.records import Commit, PartitionStart, TopicIdentity, Watermarks
 from mesh_defs.store import DomainStore, StreamOffsets
 
+_ATTEMPTS: Final = 5
+"""A resident ingester may commit between the look at the store and the commit."""
 
-def accept_epoch(project: Project, contract: StreamContract, reason: str) -> Committed:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A new epoch.
+
+    Attributes:
+        begins: The first offset of each partition.
+        snapshot: Of the commit.
+    """
+
+    epoch: int
+    begins: Mapping[int, int]
+    snapshot: int
+
+
+def accept_epoch(project: Project, contract: StreamContract, reason: str) -> Accepted:
     """Close the stream's epoch and begin the next one.
 
     Where the topic or its cluster was recreated, it begins at the low watermarks. Where the topic is the same and a
@@ -31,39 +49,28 @@ def accept_epoch(project: Project, contract: StreamContract, reason: str) -> Com
     Raises:
         ConfigError: The stream was never read, or its topic and its log are still the same.
         BrokerError: The topic is not there, or the broker does not answer.
+        FencedError: The other partitions move faster than they can be looked at; nothing was stored.
         StoreError: The store refuses.
     """
     folder = project.data_folder(contract.domain)
     with DomainStore.open(folder, contract.domain) as store, Brokers(project.config) as brokers:
         broker = brokers.of(contract)
         stored = store.offsets().streams.get(contract.name)
-        found = broker.identity(contract.topic)
         if stored is None:
             raise _nothing_to_accept(contract, "it was never read")
+        found = broker.identity(contract.topic)
         marks = broker.watermarks(contract.topic, broker.partitions(contract.topic))
-        if stored.identity == found:
-            begin = _diverged(broker, contract, stored, marks)
-        else:
-            begin = {partition: mark.low for partition, mark in marks.items()}
-        accepted = EpochAcceptance(at=dt.datetime.now(dt.UTC), by=getpass.getuser(), reason=reason)
-        starts = [
-            PartitionStart(
-                stream=contract.name,
-                epoch=stored.epoch + 1,
-                partition=partition,
-                offset=offset,
-                identity=found,
-                accepted=accepted,
-            )
-            for partition, offset in begin.items()
-        ]
-        done = store.commit(
-            Commit(
-                writer=accepted.by,
-                starts=starts,
-                note=f"accept epoch {stored.epoch + 1} of {contract.name}: {reason}",
-            )
+        lows = {partition: mark.low for partition, mark in marks.items()}
+        again = lows if stored.identity != found else _diverged(broker, contract, stored, marks)
+        new = _New(
+            stream=contract.name,
+            epoch=stored.epoch + 1,
+            identity=found,
+            again=again,
+            lows=lows,
+            accepted=EpochAcceptance(at=dt.datetime.now(dt.UTC), by=getpass.getuser(), reason=reason),
         )
+        done = _begin(store, contract, new)
     nudge(folder)
     return done
 
@@ -113,26 +120,76 @@ def epochs(project: Project, contract: StreamContract) -> tuple[Epoch, ...]:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _New:
+    """What a new epoch is to be.
+
+    Attributes:
+        again: From which offset on a partition is read again; each other one begins where the store stands.
+        lows: The low watermark of every partition.
+    """
+
+    stream: str
+    epoch: int
+    identity: TopicIdentity
+    again: Mapping[int, int]
+    lows: Mapping[int, int]
+    accepted: EpochAcceptance
+
+    def starts(self, known: StreamOffsets) -> list[PartitionStart]:
+        """Return how its partitions begin, fenced where the store is now."""
+        stands = {p: known.partitions[p].next_offset if p in known.partitions else -1 for p in self.lows}
+        return [
+            PartitionStart(
+                stream=self.stream,
+                epoch=self.epoch,
+                partition=partition,
+                offset=self.again.get(partition, low if stands[partition] < 0 else stands[partition]),
+                identity=self.identity,
+                accepted=self.accepted,
+                follows=stands[partition],
+            )
+            for partition, low in self.lows.items()
+        ]
+
+
+def _begin(store: DomainStore, contract: StreamContract, new: _New) -> Accepted:
+    """Commit the new epoch; where another writer moved a partition meanwhile, look again."""
+    note = f"accept epoch {new.epoch} of {contract.name}: {new.accepted.reason}"
+    left = _ATTEMPTS
+    while True:
+        known = store.offsets().streams[contract.name]
+        if known.epoch >= new.epoch:
+            raise _nothing_to_accept(contract, f"epoch {known.epoch} was accepted meanwhile")
+        starts = new.starts(known)
+        left -= 1
+        try:
+            done = store.commit(Commit(writer=new.accepted.by, starts=starts, note=note))
+        except FencedError:
+            if not left:
+                raise
+            continue
+        begins = {start.partition: start.offset for start in starts}
+        return Accepted(epoch=new.epoch, begins=begins, snapshot=done.snapshot)
+
+
 def _diverged(
     broker: Broker, contract: StreamContract, stored: StreamOffsets, marks: Mapping[int, Watermarks]
 ) -> dict[int, int]:
-    """Return where the partitions of a topic that is the same go on, some of which have another log than was read.
+    """Return where those partitions of a topic that is the same begin again that have another log than was read.
 
     Raises:
         ConfigError: None of them has.
     """
     found = divergences(broker, contract, stored, marks)
-    begin: dict[int, int] = {}
+    again = {p: at.offset for p, at in found.items()}
     for partition, mark in marks.items():
         state = stored.partitions.get(partition)
-        at = found.get(partition)
-        begin[partition] = mark.low if state is None else min(state.next_offset, mark.end)
-        if at is not None:
-            begin[partition] = min(begin[partition], at.offset)
-    moved = any(state.next_offset > begin.get(p, state.next_offset) for p, state in stored.partitions.items())
-    if not moved:
+        if state is not None and state.next_offset > mark.end:
+            again[partition] = min(mark.end, again.get(partition, mark.end))
+    if not again:
         raise _nothing_to_accept(contract, f"its topic is still the same ({stored.identity.topic_id})")
-    return begin
+    return again
 
 
 def _nothing_to_accept(contract: StreamContract, why: str) -> ConfigError:

@@ -200,6 +200,8 @@ class PartitionStart:
 
     Attributes:
         accepted: Who let the epoch begin, where it is a later one than the store's.
+        follows: The partition's next offset in the epoch before, -1 where the store did not know it: the commit is
+            fenced where that has moved since. None where nothing can have.
     """
 
     stream: str
@@ -208,6 +210,7 @@ class PartitionStart:
     offset: int
     identity: TopicIdentity
     accepted: EpochAcceptance | None = None
+    follows: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

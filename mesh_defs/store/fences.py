@@ -37,8 +37,11 @@ def compare_and_set(domain: str, stored: StoreOffsets, commit: Commit, now: dt.d
 
 def _start(streams: dict[str, StreamOffsets], commit: Commit) -> Iterator[str]:
     """Begin partitions; yield what forbids it."""
+    before = dict(streams)
     for start in commit.starts:
-        fence = _start_fence(streams.get(start.stream), start)
+        fence = _start_fence(streams.get(start.stream), start) or _follow_fence(
+            before.get(start.stream), start
+        )
         if fence:
             yield fence
         else:
@@ -108,6 +111,16 @@ def _start_fence(stream: StreamOffsets | None, start: PartitionStart) -> str:
     if known is not None and known.start_offset != start.offset:
         return f"{where} starts at {start.offset}, the store has it started at {known.start_offset}"
     return ""
+
+
+def _follow_fence(stream: StreamOffsets | None, start: PartitionStart) -> str:
+    if start.follows is None or stream is None or start.epoch == stream.epoch:
+        return ""
+    known = stream.partitions.get(start.partition)
+    stands = -1 if known is None else known.next_offset
+    if stands == start.follows:
+        return ""
+    return f"{start.stream}[{start.partition}] stood at {start.follows}, the store is at {stands}"
 
 
 def _with_start(stream: StreamOffsets | None, start: PartitionStart) -> StreamOffsets:

@@ -133,6 +133,25 @@ def test_a_later_epoch_closes_the_one_before(store: DomainStore) -> None:
         store.commit(Commit(writer="kit", advances=[stale[0]], files=stale[1]))
 
 
+def test_a_later_epoch_that_was_decided_before_a_commit_is_fenced(store: DomainStore) -> None:
+    """Else what was committed meanwhile would be read a second time, in the new epoch."""
+    kit.append(store, 20)
+
+    def later(follows: int) -> Commit:
+        start = dataclasses.replace(kit.start_of(0, epoch=1), offset=15, follows=follows)
+        return Commit(writer="kit", starts=[start])
+
+    kit.append(store, 10)
+    with pytest.raises(FencedError, match="stood at 20, the store is at 30"):
+        store.commit(later(20))
+    with pytest.raises(FencedError, match="stood at -1, the store is at 30"):
+        store.commit(later(-1))
+    store.commit(later(30))
+    known = store.offsets().streams[kit.STREAM]
+    assert (known.epoch, known.partitions[0].next_offset) == (1, 15)
+    assert known.earlier[0].partitions == {0: (0, 30)}
+
+
 def test_the_outcome_window_is_bounded(store: DomainStore) -> None:
     """The window keeps the last 1,000 outcomes of the stream."""
     kit.append(store, 900)
