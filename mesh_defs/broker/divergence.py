@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from mesh_defs.broker.failures import broker_error
 from mesh_defs.broker.properties import client_log, consumer_properties
@@ -15,6 +15,7 @@ from mesh_defs.model.errors import BrokerUnavailableError
 from mesh_defs.model.records import Divergence
 
 _POLL_SECONDS: Final = 0.1
+_PATIENCE: Final = 20
 _EOF: Final = KafkaError._PARTITION_EOF  # noqa: SLF001 - librdkafka's own codes are spelt so
 
 
@@ -47,7 +48,8 @@ def find_divergences(
         connection: librdkafka properties.
         topic: The topic.
         places: How far each partition was read.
-        timeout: Seconds after which a cluster that does not answer is an error.
+        timeout: Seconds after which a cluster that does not answer is an error. One that answers is waited for longer:
+            it may have to hand out many aborted records, of which nobody hears, before one that was committed.
 
     Raises:
         BrokerError: The cluster does not answer, or not as it should.
@@ -64,12 +66,15 @@ def find_divergences(
                 for p, place in places.items()
             ]
         )
+        last = time.monotonic() + _PATIENCE * timeout
         deadline = time.monotonic() + timeout
         while waiting:
             message = consumer.poll(_POLL_SECONDS)
             if message is None:
                 if time.monotonic() >= deadline:
-                    raise _silent(topic, seen)
+                    if time.monotonic() >= last or not _answers(consumer, topic, min(waiting), timeout):
+                        raise _silent(topic, seen)
+                    deadline = time.monotonic() + timeout
                 continue
             partition, offset, epoch = _told(topic, message)
             if partition in waiting:
@@ -80,6 +85,13 @@ def find_divergences(
     finally:
         consumer.close()
     return found
+
+
+def _answers(consumer: Consumer, topic: str, partition: int, timeout: float) -> bool:
+    try:
+        return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout) is not None
+    except KafkaException:
+        return False
 
 
 def _told(topic: str, message: Message) -> tuple[int, int, int]:

@@ -18,8 +18,7 @@ from mesh_defs.supervisor.tail import logs
 
 def domain_names(context: typer.Context, incomplete: str) -> list[str]:
     """Complete DOMAIN."""
-    project = _project(context)
-    return _matching(project.domain_names() if project else (), incomplete)
+    return _matching(_domains(_project(context)), incomplete)
 
 
 def stream_names(context: typer.Context, incomplete: str) -> list[str]:
@@ -49,8 +48,9 @@ def _members(context: typer.Context, incomplete: str, kind: str) -> list[str]:
     project = _project(context)
     if project is None:
         return []
-    names = list(project.domain_names())
-    for domain in project.domain_names():
+    domains = _domains(project)
+    names = list(domains)
+    for domain in domains:
         files = sorted((project.root / "domains" / domain / kind).glob(f"*{CONTRACT_SUFFIX}"))
         names += [f"{domain}.{path.name.removesuffix(CONTRACT_SUFFIX)}" for path in files]
     return _matching(names, incomplete)
@@ -58,6 +58,13 @@ def _members(context: typer.Context, incomplete: str, kind: str) -> list[str]:
 
 def _matching(names: Iterable[str], incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
+
+
+def _domains(project: Project | None) -> tuple[str, ...]:
+    try:
+        return project.domain_names() if project else ()
+    except MeshError:
+        return ()
 
 
 def _project(context: typer.Context) -> Project | None:

@@ -12,7 +12,7 @@ from mesh_defs.cli.complete import domain_names
 from mesh_defs.cli.selection import StreamsArgument, selection
 from mesh_defs.cli.selection import streams as choose_streams
 from mesh_defs.contract.sla import retentions
-from mesh_defs.ingest.repair import RepairedFile, repair_stream
+from mesh_defs.ingest.repair import RepairedFile, StreamRepair, repair_stream
 from mesh_defs.model.errors import MeshError
 from mesh_defs.store import DomainStore, MaintenancePolicy, maintain
 
@@ -82,10 +82,13 @@ def repair(
             for contract in (s for s in selected.domains[domain].streams if s.name in members):
                 spinner.update(f"repairing {contract.full_name}")
                 try:
-                    done += repair_stream(selected.project, contract)
+                    repair = repair_stream(selected.project, contract)
                 except MeshError as error:
-                    say_error(error)
-                    failed = True
+                    repair = StreamRepair(refusals=(error,))
+                done += repair.files
+                for refusal in repair.refusals:
+                    say_error(refusal)
+                failed = failed or bool(repair.refusals)
     if as_json:
         print_json([asdict(file) for file in done])
     else:

@@ -69,12 +69,14 @@ def look_for_held_back(
 
 
 def read_held_back(folder: Path) -> tuple[HeldBack, ...]:
-    """Return what ingesters of the domain in `folder` found last."""
+    """Return what ingesters of the domain in `folder` found last.
+
+    A file that a crash of the machine left empty or torn counts as none: what is held back is found again.
+    """
     try:
-        entries = json.loads((folder / FILE).read_text())
-    except FileNotFoundError:
+        return tuple(HeldBack(**entry) for entry in json.loads((folder / FILE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
         return ()
-    return tuple(HeldBack(**entry) for entry in entries)
 
 
 def note_held_back(
@@ -94,5 +96,6 @@ def note_held_back(
     found = kept + look_for_held_back(brokers, contracts, stored, known)
     if found != known:
         fresh = folder / f"{FILE}.{os.getpid()}.tmp"
-        fresh.write_text(json.dumps([asdict(h) for h in found], indent=1))
-        fresh.replace(folder / FILE)
+        with contextlib.suppress(OSError):  # it is asked for again with the next pass
+            fresh.write_text(json.dumps([asdict(h) for h in found], indent=1), encoding="utf-8")
+            fresh.replace(folder / FILE)

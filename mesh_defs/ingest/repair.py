@@ -19,7 +19,7 @@ from mesh_defs.contract.project import Project
 from mesh_defs.decode import StreamDecoder, content_hash
 from mesh_defs.ingest.decoders import ready_decoder
 from mesh_defs.ingest.plan import check_identity
-from mesh_defs.model.errors import OffsetsLostError, StoreError
+from mesh_defs.model.errors import MeshError, OffsetsLostError, StoreError
 from mesh_defs.model.micros import to_micros
 from mesh_defs.model.records import RawBatch, StagedFile
 from mesh_defs.store import (
@@ -38,6 +38,8 @@ from mesh_defs.store import (
 READ_RECORDS: Final = 10_000
 
 _MODULUS: Final = 1 << 64
+
+_BACKUP: Final = "restore the domain's folder from its last backup; this file stays as it is"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,20 @@ class RepairedFile:
     note: Path
 
 
-def repair_stream(project: Project, contract: StreamContract) -> tuple[RepairedFile, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamRepair:
+    """What became of a stream's damaged files.
+
+    Attributes:
+        files: Those that are sound again.
+        refusals: Why others stay as they are.
+    """
+
+    files: tuple[RepairedFile, ...] = ()
+    refusals: tuple[MeshError, ...] = ()
+
+
+def repair_stream(project: Project, contract: StreamContract) -> StreamRepair:
     """Find the damaged files of a stream's tables, and put sound ones in their places.
 
     The order of effects, for each file:
@@ -70,25 +85,26 @@ def repair_stream(project: Project, contract: StreamContract) -> tuple[RepairedF
     4. The new file takes the damaged one's place in the catalog, in one transaction of the writer's lane, and what is
        left of the damaged one goes to `quarantine` (`store.replace_file`).
 
-    No ledger entry changes: the rows are what it says. Where anything of it cannot be had, the file stays as it is.
+    No ledger entry changes: the rows are what it says. Where anything of it cannot be had (the broker no longer holds
+    some of the offsets, the records are not what was stored, another writer was faster), that file stays as it is, and
+    the others are repaired all the same.
 
     Raises:
-        OffsetsLostError: The broker no longer holds some of the offsets.
-        StoreError: The offsets cannot be told, the records are not what was stored, or the store refuses.
-        BrokerError: The broker does not answer, or the topic is another one.
+        StoreError: Which offsets a damaged file held cannot be told, or the store cannot be read.
+        BrokerError: The stream's topic or cluster cannot be asked for.
     """
     folder = project.data_folder(contract.domain)
     if not DomainStore.exists(folder):
-        return ()
+        return StreamRepair()
     with DomainStore.open(folder, contract.domain) as store, Brokers(project.config) as brokers:
         offsets = store.offsets()
         stored = offsets.streams.get(contract.name)
         accounts = accounts_of(contract.name, stored, read_ledger(store, contract.name))
         if stored is None or not accounts:
-            return ()
+            return StreamRepair()
         damaged = find_damage(store, store.data_folder, offsets.tables(contract.name), accounts)
         if not damaged:
-            return ()
+            return StreamRepair()
         registries = Registries(project.config)
         try:
             work = _Repair(
@@ -99,7 +115,7 @@ def repair_stream(project: Project, contract: StreamContract) -> tuple[RepairedF
                 broker=brokers.of(contract),
                 decoder=ready_decoder(store, offsets, contract, registries),
             )
-            return tuple(work.take(file) for file in damaged)
+            return work.take_all(damaged)
         finally:
             registries.close()
 
@@ -114,6 +130,16 @@ class _Repair:
     accounts: Mapping[int, Account]
     broker: Broker
     decoder: StreamDecoder
+
+    def take_all(self, damaged: Sequence[DamagedFile]) -> StreamRepair:
+        """Put sound files in the places of damaged ones, of each that can be had."""
+        files, refusals = [], []
+        for file in damaged:
+            try:
+                files.append(self.take(file))
+            except MeshError as error:
+                refusals.append(error)
+        return StreamRepair(files=tuple(files), refusals=tuple(refusals))
 
     def take(self, file: DamagedFile) -> RepairedFile:
         """Put a sound file in a damaged one's place."""
@@ -144,14 +170,16 @@ class _Repair:
                     cannot=f"repair {file.path.name} of {self.contract.full_name}",
                     why=f"{file.damage}, and of the offsets {begin} to {end} of partition {partition} the broker holds "
                     f"only {mark.low} to {mark.end}",
-                    do="restore the domain's folder from its last backup; nothing was changed",
+                    do=_BACKUP,
                 )
 
     def _write(
         self, file: DamagedFile, parts: Mapping[int, _Part], ranges: Mapping[int, tuple[int, int]]
     ) -> StagedFile:
         """Read the ranges again, and write the file's rows; nothing is left where it cannot be done."""
-        table = next(t for t in self.contract.tables if t.name == file.table)
+        table = next((t for t in self.contract.tables if t.name == file.table), None)
+        if table is None:
+            raise self._refusal(file, "today's contract has no such table")
         schema = with_field_ids(self.store, file.table, table_schema(table))
         with self.store.stage(file.table, schema) as writer:
             with self.broker.reader(self.contract.topic, ranges) as reader:
@@ -184,7 +212,7 @@ class _Repair:
         return StoreError(
             cannot=f"repair {file.path.name} of {self.contract.full_name}",
             why=f"{file.damage}, and {why}",
-            do="restore the domain's folder from its last backup; nothing was changed",
+            do=_BACKUP,
         )
 
 

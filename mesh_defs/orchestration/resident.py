@@ -14,12 +14,16 @@ from mesh_defs.contract.project import Project
 from mesh_defs.ingest import StreamReport
 from mesh_defs.ingest.resident import Signature, signature
 from mesh_defs.ingest.resident.reporting import REPEAT_SECONDS as REPORT_SECONDS
+from mesh_defs.model.errors import MeshError
 from mesh_defs.orchestration.evidence import NEXT_OFFSETS
 from mesh_defs.orchestration.home import dagster_home
 from mesh_defs.orchestration.ingest import Telling, stored_offsets, stream_events, table_checks
 from mesh_defs.orchestration.keys import LEDGER_CHECK, table_key
 from mesh_defs.orchestration.measuring import SHARE, Measuring, Wanted
 from mesh_defs.orchestration.quality import quality_results, quality_specs
+
+RETRY_SECONDS: Final = 60.0
+"""After so long a table is measured again that could not be: its store was locked, or its contract half written."""
 
 REPEAT_SECONDS: Final = 600.0
 """How often a verdict that stays the same is reported again; each one stays in Dagster's storage."""
@@ -101,10 +105,16 @@ class DagsterReporter:
         wanted = self._measuring.take(self._clock())
         if wanted is None:
             return
-        domain = self._domain(wanted.domain)
-        table = _tables(domain, wanted.stream).get(wanted.key)
-        if table is not None:
-            self._measure(domain, table, wanted.key)
+        began = self._clock()
+        try:
+            domain = self._domain(wanted.domain)
+            table = _tables(domain, wanted.stream).get(wanted.key)
+            if table is not None:
+                self._measure(domain, table, wanted.key)
+        except MeshError:
+            self._measuring.took(wanted.key, began, self._clock() + RETRY_SECONDS / SHARE)
+            self._measuring.want(wanted)
+            raise
 
     def left(self) -> float | None:
         """Return the seconds until `catch_up` has something to do; None where nothing waits for it."""

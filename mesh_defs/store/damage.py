@@ -263,5 +263,5 @@ def _untold(domain: str, damage: str, why: str) -> StoreError:
     return StoreError(
         cannot=f"repair the store of {domain}",
         why=f"{damage}, and {why}",
-        do="restore the domain's folder from its last backup; nothing was changed",
+        do="restore the domain's folder from its last backup; no file of the stream was changed",
     )

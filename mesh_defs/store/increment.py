@@ -37,7 +37,8 @@ def advance(place: Place, known: StreamOffsets, mark: StreamMark) -> Increment |
     1. The ledger's old entries are those that were verified, by their number and the sum of their hashes.
     2. The new ones follow them, add up, and lead to the offsets and the running totals.
     3. Their rows and dead letters are there, each once; so are those of old entries that a correction touched.
-    4. The tables hold as many rows in all as the ledger says, and every file is there.
+    4. The catalog counts as many rows in all as the ledger says, and every file is there, with its size. Whether old
+       rows are still in their files is not looked at.
 
     Raises:
         duckdb.Error: The catalog or a table cannot be read.

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import os
 import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,7 +75,7 @@ def replace_file(
         The note.
 
     Raises:
-        FencedError: The file was merged or dropped meanwhile; nothing was changed.
+        FencedError: The file was merged or dropped, or rows of it were deleted meanwhile; it stays as it is.
         StoreLockedError: The lane was not to be had.
         StoreError: The catalog or the disk refused.
     """
@@ -87,14 +88,25 @@ def replace_file(
         changed = con.execute(
             f"UPDATE {catalog}.ducklake_data_file SET path = ?, path_is_relative = true, file_size_bytes = ?, "
             f"footer_size = ?, mapping_id = NULL, partial_max = NULL, begin_snapshot = {snapshot} "
-            "WHERE data_file_id = ? AND end_snapshot IS NULL AND record_count = ?",
-            [fresh.path.name, fresh.size_bytes, _footer_size(fresh.path), damaged.number, fresh.row_count],
+            "WHERE data_file_id = ? AND end_snapshot IS NULL AND record_count = ? "
+            # Deletions go by a row's position, which the new file's rows do not have.
+            f"AND NOT EXISTS (FROM {catalog}.ducklake_delete_file d WHERE d.data_file_id = ?)",
+            [
+                fresh.path.name,
+                fresh.size_bytes,
+                _footer_size(fresh.path),
+                damaged.number,
+                fresh.row_count,
+                damaged.number,
+            ],
         ).fetchone()
         if changed is None or changed[0] != 1:
+            with suppress(OSError):  # a note of what did not happen
+                note.unlink()
             raise FencedError(
                 cannot=purpose,
-                why="the catalog does not hold that file any more: it was merged or dropped meanwhile",
-                do="run the same command again; nothing was changed",
+                why="it was merged or dropped, or rows of it were deleted meanwhile",
+                do="run the same command again; this file stays as it is",
             )
     with translated(purpose):
         damaged.path.unlink(missing_ok=True)

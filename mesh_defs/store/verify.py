@@ -3,7 +3,8 @@
 Rows, dead letters and gaps are compared with [start, next) of every partition by count and by the sum of the
 offsets' hashes (64 bits): a hole that a duplicate hides changes the sum. That is one pass without sorting; only where
 the two differ is the first duplicate, stray or hole searched for. Counts come from the data, never from the
-catalog's statistics, which answer even when the files are gone.
+catalog's statistics, which answer even when the files are gone; only from a mark on is the total the catalog's
+(`increment`).
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Part:
 
 
 def parts_hold(place: Place, parts: Sequence[Part]) -> bool:
-    """Say whether the tables hold what all partitions of a stream claim, and nothing beyond.
+    """Say whether the tables hold what some entries of a stream claim, and by the catalog's count nothing beyond.
 
     Raises:
         duckdb.Error: A table cannot be read.

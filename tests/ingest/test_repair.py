@@ -8,12 +8,22 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from mesh_defs.consistency import verify_domain
 from mesh_defs.ingest.repair import repair_stream
-from mesh_defs.model.errors import MeshError, OffsetsLostError, StoreError
-from mesh_defs.store import DomainStore, MaintenancePolicy, maintain, verify_store
+from mesh_defs.model.errors import FencedError, MeshError, OffsetsLostError, StoreError
+from mesh_defs.store import (
+    DomainStore,
+    MaintenancePolicy,
+    accounts_of,
+    find_damage,
+    maintain,
+    read_ledger,
+    replace_file,
+    verify_store,
+)
 from tests.conftest import KafkaServer
 from tests.meshes import MeshFolder
 
@@ -95,15 +105,25 @@ def violations(mesh: MeshFolder) -> list[str]:
         return found + [v.message for v in verify_store(store, deep=True)]
 
 
+def refusal(mesh: MeshFolder) -> MeshError:
+    """Repair, and return why nothing came of it."""
+    project = mesh.open()
+    try:
+        repair = repair_stream(project, project.domain("shop").streams[0])
+    except MeshError as error:
+        return error
+    assert repair.files == ()
+    (error,) = repair.refusals
+    return error
+
+
 def refused(mesh: MeshFolder) -> MeshError:
     """Repair in vain: the catalog and the files stay as they are."""
-    project = mesh.open()
     before = {path: path.read_bytes() for path in (mesh.root / "data" / "shop" / "files").rglob("*.parquet")}
-    with pytest.raises(MeshError) as raised:
-        repair_stream(project, project.domain("shop").streams[0])
+    error = refusal(mesh)
     after = {path: path.read_bytes() for path in (mesh.root / "data" / "shop" / "files").rglob("*.parquet")}
     assert before == after
-    return raised.value
+    return error
 
 
 @pytest.mark.fault(38)
@@ -178,7 +198,10 @@ def test_what_the_broker_no_longer_holds_is_not_repaired(
     assert "of the offsets 0 to 12 of partition 0 the broker holds only 5 to 36" in str(error)
     assert mesh.cli("store", "repair", check=False).returncode == 1
     tear(second)
-    assert isinstance(refused(mesh), OffsetsLostError)
+    project = mesh.open()
+    repair = repair_stream(project, project.domain("shop").streams[0])
+    assert [file.rows for file in repair.files] == [22]
+    assert [type(error) for error in repair.refusals] == [OffsetsLostError]
 
 
 @pytest.mark.fault(38)
@@ -199,6 +222,45 @@ def test_records_that_break_todays_contract_are_not_dropped(mesh: MeshFolder, to
     mesh.stream("shop.orders", topic, strict, partitions=2, maxDeadLetterRatio=1)
     files(mesh)[1].unlink()
     assert "by today's contract its records make 14" in str(refused(mesh))
+
+
+@pytest.mark.fault(38)
+def test_a_file_of_which_rows_were_deleted_meanwhile_is_not_replaced(mesh: MeshFolder) -> None:
+    """Deletions go by the position of a row, and the new file's rows may stand elsewhere."""
+    victim = files(mesh)[0]
+    bytes_ = victim.read_bytes()
+    with DomainStore.open(mesh.root / "data" / "shop", "shop") as store:
+        accounts = accounts_of("orders", store.offsets().streams["orders"], read_ledger(store, "orders"))
+        whole = pq.read_table(victim)
+        tear(victim)
+        (damaged,) = find_damage(store, store.data_folder, ["orders"], accounts)
+        with store.stage("orders", whole.schema) as writer:
+            writer.write(whole)
+            fresh = writer.close()
+        assert fresh is not None
+        victim.write_bytes(bytes_)
+        store.connection.execute("DELETE FROM shop.orders WHERE _partition = 0 AND _offset = 3")
+        with pytest.raises(FencedError, match="rows of it were deleted meanwhile"):
+            replace_file(store, store.folder, damaged, fresh, "me")
+    assert len(mesh.rows(EVERYTHING)) == 65
+    assert not list((mesh.root / "data" / "shop" / "quarantine").rglob("*.json"))
+
+
+@pytest.mark.fault(38)
+def test_a_table_that_left_the_contract_is_left_to_a_person(
+    tmp_path: Path, kafka: KafkaServer, topic: str
+) -> None:
+    """Its columns are known to nobody any more; it is said, and no traceback."""
+    mesh = MeshFolder(tmp_path / "types", kafka.bootstrap)
+    both = {"orders": ORDERS, "returns": ORDERS}
+    mesh.stream_of_types("shop.events", topic, both, partitions=2, eventTypeFrom="header:type")
+    headers = {"orders": [("type", b"orders")], "returns": [("type", b"returns")]}
+    for name in both:
+        kafka.produce(topic, [{"value": order(1), "headers": headers[name]}])
+    mesh.ingest("shop")
+    files(mesh, "returns")[0].unlink()
+    mesh.stream_of_types("shop.events", topic, {"orders": ORDERS}, partitions=2, eventTypeFrom="header:type")
+    assert "today's contract has no such table" in str(refusal(mesh))
 
 
 @pytest.mark.fault(38)

@@ -61,7 +61,7 @@ class Loader:
         """Load until told to stop; True where it is time for a new process."""
         try:
             while not self._stop.wait(LOOK_SECONDS):
-                for name in self._names or self._project.domain_names():
+                for name in self._domain_names():
                     domain = self._domain(name)
                     if domain is not None and domain.inputs and self._is_mine(name):
                         self._look(domain)
@@ -73,6 +73,12 @@ class Loader:
             for lease in self._leases.values():
                 lease.release()
         return False
+
+    def _domain_names(self) -> Sequence[str]:
+        try:
+            return self._names or self._project.domain_names()
+        except ConfigError:  # the folder cannot be read now
+            return ()
 
     def _domain(self, name: str) -> Domain | None:
         """Return a domain as its files declare it now; one that cannot be read is told by who ingests its streams."""

@@ -46,7 +46,12 @@ class Maintainer:
         """Wait, and maintain what is there; True where it is time for a new process, False when told to stop."""
         if self._stop.wait(self._wait):
             return False
-        for name in self._names or self._project.domain_names():
+        try:
+            names = self._names or self._project.domain_names()
+        except MeshError as error:
+            self._say("", str(error))
+            return True
+        for name in names:
             if self._stop.asked():
                 return False
             try:

@@ -37,6 +37,10 @@ REPORTER_BYTES: Final = 2 * MEMORY_LIMIT_BYTES
 """Dagster alone takes half of it; each report leaves half a megabyte behind in the engines."""
 
 
+_MOST_REPORTER_BYTES: Final = REPORTER_BYTES * 3 // 2
+"""Above it tables that wait to be measured wait for their next report instead."""
+
+
 class PipeReporter:
     """Hands reports to the process that started this one.
 
@@ -122,7 +126,8 @@ def _keep(root: Path, _pipe: Connection, parent: int) -> int:
     """Hold the catalogs of all domains, also of those that this run does not ingest: their products are built."""
     project, stop, keeper = Project.open(root), ProcessStop(parent), CatalogKeeper()
     while True:
-        keeper.keep(project.data_folder(name) for name in project.domain_names())
+        with contextlib.suppress(ConfigError):  # the folder of the domains cannot be read now
+            keeper.keep([project.data_folder(name) for name in project.domain_names()])
         if stop.wait(_KEEP_SECONDS):
             return 0
 
@@ -150,7 +155,8 @@ def _tell(root: Path, pipe: Connection, parent: int) -> int:
             _told(reporter, report)
             if report is not None:
                 pipe.send("told")
-            if reporter.left() is None and memory_bytes() > REPORTER_BYTES:
+            held = memory_bytes()
+            if held > _MOST_REPORTER_BYTES or (held > REPORTER_BYTES and reporter.left() is None):
                 return RENEW
     return 0
 

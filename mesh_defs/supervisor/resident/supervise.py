@@ -13,6 +13,7 @@ from mesh_defs.contract.product import CONTRACT_SUFFIX
 from mesh_defs.contract.project import DOMAINS, Project
 from mesh_defs.ingest import StreamReport
 from mesh_defs.ingest.resident import MEMORY_LIMIT_BYTES, ProcessStop
+from mesh_defs.model.errors import ConfigError
 from mesh_defs.supervisor.environment import dagster_home
 from mesh_defs.supervisor.resident.children import RENEW, Child, Nursery, Work, say
 from mesh_defs.supervisor.resident.roles import ingesting, keeping, loading, maintaining, telling
@@ -80,6 +81,7 @@ class _Run:
         self._fates: dict[str, _Fate] = {}
         self._reports: dict[tuple[str, str], StreamReport] = {}
         self._telling: StreamReport | None = None
+        self._names: list[str] = []
 
     def start_due(self) -> None:
         """Start what should run and does not; end what should not."""
@@ -138,9 +140,11 @@ class _Run:
 
     def _wanted(self) -> list[str]:
         """Return the domains that may have something to ingest."""
-        names = self._options.domains or self._project.domain_names()
         folder = self._project.root / DOMAINS
-        return [name for name in names if any((folder / name / "streams").glob(f"*{CONTRACT_SUFFIX}"))]
+        with contextlib.suppress(ConfigError):  # the folder cannot be read now: those go on that run
+            names = self._options.domains or self._project.domain_names()
+            self._names = [n for n in names if any((folder / n / "streams").glob(f"*{CONTRACT_SUFFIX}"))]
+        return self._names
 
     def _start(self, name: str, work: Work, now: float) -> None:
         fate = self._fates.setdefault(name, _Fate())
