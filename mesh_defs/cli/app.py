@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,8 +16,9 @@ from rich.table import Table
 
 from mesh_defs.contract.project import Project, find_project
 from mesh_defs.model.errors import MeshError
+from mesh_defs.model.text import visible
 
-ERRORS = Console(stderr=True, highlight=False, soft_wrap=True)
+ERRORS = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 """Progress, logs and errors: everything that is not the result."""
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -67,21 +69,51 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, emp
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in listed:
         table.add_row(*(_cell(value) for value in row))
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    console = Console(highlight=False, emoji=False, width=width)
     console.print(table, markup=False)
 
 
 def _cell(value: object) -> str:
     if value is None:
         return "-"
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else visible(str(value))
 
 
 def say(message: str) -> None:
     """Tell a person something that is not the result."""
-    ERRORS.print(message, markup=False)
+    ERRORS.print(visible(message), markup=False)
 
 
 def say_error(error: MeshError) -> None:
     """Tell a person what cannot be done."""
-    ERRORS.print(f"mesh: {error}", markup=False)
+    ERRORS.print(visible(f"mesh: {error}"), markup=False)
+
+
+class Tries:
+    """Tries one domain or stream after the other: what fails is told, and stops no other.
+
+    Attributes:
+        failed: Whether anything did.
+    """
+
+    def __init__(self, *, failed: bool = False) -> None:
+        self.failed = failed
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Tell an error of the block, and go on behind it."""
+        try:
+            yield
+        except MeshError as error:
+            say_error(error)
+            self.failed = True
+
+    def end(self) -> None:
+        """End the command.
+
+        Raises:
+            Exit: With code 1, where something failed.
+        """
+        if self.failed:
+            raise typer.Exit(FAILED)

@@ -39,7 +39,8 @@ def lint(
     Exit code 1 if a contract is refused; warnings alone leave it 0.
     """
     chosen = paths or [project_of(context).root / "domains"]
-    findings = lint_contracts(chosen)
+    with ERRORS.status("reading contracts"):
+        findings = lint_contracts(chosen)
     errors = [f for f in findings if f.severity == "error"]
     if as_json:
         print_json(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mesh_defs.cli.app import ERRORS, JsonOption, print_json, print_table
+from mesh_defs.cli.app import ERRORS, JsonOption, Tries, print_json, print_table
 from mesh_defs.cli.complete import stream_names
 from mesh_defs.cli.payload import encoded, readable
 from mesh_defs.cli.selection import StreamsArgument, ingested
@@ -37,8 +37,11 @@ def list_(
     """List the newest dead letters: where each stood, and what is wrong with it. No payload is shown."""
     selected = ingested(context, names)
     letters: list[dict[str, Any]] = []
-    with Mesh.open(selected.project) as mesh:
+    tries = Tries(failed=selected.incomplete)
+    with ERRORS.status("reading dead letters"), Mesh.open(selected.project) as mesh:
         for domain, streams in selected.wanted.items():
+            with tries.one():
+                _demand(mesh, domain)
             condition = " WHERE list_contains($streams, stream)" if names else ""
             query = (
                 f"SELECT {LISTED} FROM {domain}.dead_letters{condition} "  # noqa: S608 - names are checked
@@ -47,6 +50,7 @@ def list_(
             letters += _rows(mesh, domain, query, {"limit": limit} | ({"streams": streams} if names else {}))
     if as_json:
         print_json(letters)
+        tries.end()
         return
     columns = ["partition", "offset", "stage", "rule", "path", "message"]
     print_table(
@@ -54,6 +58,7 @@ def list_(
         ((f"{r['domain']}.{r['stream']}", *(r[name] for name in columns)) for r in letters),
         empty="no dead letters",
     )
+    tries.end()
 
 
 @app.command()
@@ -75,7 +80,8 @@ def show(
         f"SELECT {WHOLE} FROM {domain}.dead_letters WHERE list_contains($streams, stream) "  # noqa: S608
         "AND _partition = $partition AND _offset = $offset ORDER BY _epoch"
     )
-    with Mesh.open(selected.project) as mesh:
+    with ERRORS.status("reading dead letters"), Mesh.open(selected.project) as mesh:
+        _demand(mesh, domain)
         letters = _rows(mesh, domain, query, {"streams": names, "partition": partition, "offset": offset})
     if not letters:
         raise QueryError(
@@ -142,6 +148,12 @@ def _retried(report: RetryReport) -> dict[str, Any]:
         "rules": dict(report.rules),
         "snapshot": report.snapshot,
     }
+
+
+def _demand(mesh: Mesh, domain: str) -> None:
+    """Raise why the store of a domain cannot be read, if that is so."""
+    if domain in mesh.broken:
+        raise mesh.broken[domain]
 
 
 def _rows(mesh: Mesh, domain: str, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:

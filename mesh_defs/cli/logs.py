@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from mesh_defs.cli.app import JsonOption, project_of
+from mesh_defs.cli.app import JsonOption, project_of, say
 from mesh_defs.cli.complete import part_names
 from mesh_defs.supervisor.tail import LogLine, chosen_logs, ends, follow, last_lines, logs
 
@@ -50,6 +50,8 @@ def logs_(
         show(line)
     sys.stdout.flush()
     if not following:
+        if not files:
+            say("nothing was logged yet; `mesh up` starts the mesh")
         return
     try:
         for line in follow(lambda: files if parts else logs(project), shown):

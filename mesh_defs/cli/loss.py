@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from mesh_defs.cli.app import ERRORS, JsonOption, print_json, print_table, say
+from mesh_defs.cli.app import ERRORS, JsonOption, Tries, print_json, print_table, say
 from mesh_defs.cli.complete import stream_names
 from mesh_defs.cli.selection import StreamsArgument
 from mesh_defs.cli.selection import streams as choose_streams
-from mesh_defs.ingest.loss import acknowledge_loss, losses
+from mesh_defs.ingest.loss import Loss, acknowledge_loss, losses
 
 app = typer.Typer(
     no_args_is_help=True, help="Offsets that retention removed from a topic before they were read."
@@ -35,15 +35,16 @@ def list_(
     A range that stops its stream (`onLoss: fail`) is in no ledger yet: `mesh status` tells of it.
     """
     selected = choose_streams(context, names)
-    found = [
-        loss
-        for domain, members in selected.wanted.items()
-        for stream in selected.domains[domain].streams
-        if stream.name in members
-        for loss in losses(selected.project, stream)
-    ]
+    found: list[Loss] = []
+    tries = Tries(failed=selected.incomplete)
+    with ERRORS.status("reading ledgers"):
+        for domain, members in selected.wanted.items():
+            for stream in (s for s in selected.domains[domain].streams if s.name in members):
+                with tries.one():
+                    found += losses(selected.project, stream)
     if as_json:
         print_json([asdict(loss) for loss in found])
+        tries.end()
         return
     print_table(
         ["stream", "epoch", "partition", "from", "to", "acknowledged by", "at", "reason"],
@@ -51,8 +52,9 @@ def list_(
             (f"{x.domain}.{x.stream}", x.epoch, x.partition, x.from_offset, x.to_offset, x.by, x.at, x.reason)
             for x in found
         ),
-        empty="nothing was lost",
+        empty="nothing was lost" if not tries.failed else "nothing is known to be lost",
     )
+    tries.end()
 
 
 @app.command()

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from mesh_defs.broker.registry import Registry, SchemaReference, SubjectVersion, registry_for
-from mesh_defs.cli.app import FAILED, JsonOption, print_json, print_table, project_of, say
+from mesh_defs.cli.app import ERRORS, FAILED, JsonOption, print_json, print_table, project_of, say
 from mesh_defs.contract.avsc import read_avsc
 from mesh_defs.model.config import MAIN
 from mesh_defs.model.errors import ConfigError
@@ -18,6 +18,8 @@ from mesh_defs.model.errors import ConfigError
 app = typer.Typer(no_args_is_help=True, help="Schema registries: of mesh.toml, a service or a folder.")
 
 NameOption = Annotated[str, typer.Option("--registry", metavar="NAME", help="The registry of mesh.toml.")]
+
+_ASKING: Final = "asking the registry"
 
 _REFERENCE: Final = re.compile(r"(?P<name>[^=]+)=(?P<subject>.+):(?P<version>[0-9]{1,9})")
 
@@ -51,7 +53,7 @@ def add(
     The registry refuses a schema that is not compatible with the subject's earlier versions.
     """
     listed = tuple(_reference(text) for text in references or ())
-    with registry_for(project_of(context).config, registry) as opened:
+    with ERRORS.status(_ASKING), registry_for(project_of(context).config, registry) as opened:
         added = opened.register(subject, read_avsc(file), listed)
     _print((added,), as_json=as_json)
 
@@ -67,8 +69,9 @@ def list_(
     as_json: JsonOption = False,
 ) -> None:
     """Show subjects, their versions and ids."""
-    with registry_for(project_of(context).config, registry) as opened:
-        _print(_versions(opened, subjects), as_json=as_json)
+    with ERRORS.status(_ASKING), registry_for(project_of(context).config, registry) as opened:
+        versions = _versions(opened, subjects)
+    _print(versions, as_json=as_json)
 
 
 @app.command()
@@ -77,7 +80,7 @@ def check(context: typer.Context, *, registry: NameOption = MAIN, as_json: JsonO
 
     Exit code 1 if something is wrong.
     """
-    with registry_for(project_of(context).config, registry) as opened:
+    with ERRORS.status(_ASKING), registry_for(project_of(context).config, registry) as opened:
         count, problems = len(opened.subjects()), opened.problems()
     if as_json:
         print_json([{"registry": registry, "problem": problem} for problem in problems])

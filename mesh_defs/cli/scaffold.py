@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +22,8 @@ def init(
 ) -> None:
     """Make a new, empty mesh project that runs."""
     _print_files(new_project(folder), as_json=as_json)
-    say(f"next: mesh --project {folder} domain new NAME, then mesh --project {folder} up")
+    mesh = f"mesh --project {shlex.quote(str(folder))}"
+    say(f"next: {mesh} domain new NAME, then {mesh} up")
 
 
 @domain_app.callback()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from mesh_defs.cli.complete import stream_names
 from mesh_defs.contract.contract import ContractBase, Domain
 from mesh_defs.contract.project import Project
 from mesh_defs.model.errors import ConfigError
+from mesh_defs.model.suggest import did_you_mean
 
 Members = Callable[[Domain], Iterable[ContractBase]]
 
@@ -56,7 +57,7 @@ def selection(context: typer.Context, names: Sequence[str] | None, kind: str, me
     return Selection(
         project=project,
         domains=domains,
-        wanted=_chosen(domains, names, kind, members),
+        wanted=_chosen(project, domains, names, kind, members),
         incomplete=not names and len(domains) < len(project.domain_names()),
     )
 
@@ -91,24 +92,33 @@ def domains_of(project: Project) -> dict[str, Domain]:
 
 
 def _chosen(
-    domains: dict[str, Domain], names: Sequence[str] | None, kind: str, members: Members
+    project: Project, domains: dict[str, Domain], names: Sequence[str] | None, kind: str, members: Members
 ) -> dict[str, list[str]]:
     if not names:
         return {d.name: [m.name for m in members(d)] for d in domains.values()}
     wanted: dict[str, list[str]] = {}
     for name in names:
-        domain_name, _, member = name.partition(".")
+        domain_name, dot, member = name.partition(".")
         domain = domains.get(domain_name)
+        if domain is None and domain_name in project.domain_names():  # it is broken, which was told
+            raise typer.Exit(FAILED)
         known = [m.name for m in members(domain)] if domain else []
         table = domain.table(member) if domain and member not in known else None
         member = table.stream_name if table is not None else member
-        if domain is None or (member and member not in known):
-            options = known if domain else sorted(domains)
-            raise ConfigError(
-                cannot=f"find {name}",
-                why=f"no {kind if domain else 'domain'} of that name is declared",
-                do=f"name one of: {', '.join(options) or 'none is declared'}",
+        if domain is None or (dot and member not in known):
+            raise _unknown(
+                name, kind if domain else "domain", [f"{domain_name}.{k}" for k in known] or domains
             )
         listed = wanted.setdefault(domain_name, [])
         listed.extend(m for m in ([member] if member else known) if m not in listed)
     return wanted
+
+
+def _unknown(name: str, kind: str, options: Collection[str]) -> ConfigError:
+    near = did_you_mean(name, options)
+    every = f"name one of: {', '.join(sorted(options))}" if options else f"declare a {kind} first"
+    return ConfigError(
+        cannot=f"find {name or 'a name that is empty'}",
+        why=f"no {kind} of that name is declared",
+        do=near if near.endswith("?") else every,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -10,7 +11,10 @@ from typing import Annotated, Any, BinaryIO, cast
 
 import typer
 
-from mesh_defs.cli.app import ERRORS, print_json, project_of
+from mesh_defs.cli.app import ERRORS, print_json, project_of, say_error
+from mesh_defs.contract.contract import ProductContract
+from mesh_defs.contract.project import Project
+from mesh_defs.model.errors import QueryError
 from mesh_defs.query import Mesh, write_result, write_script
 
 
@@ -59,8 +63,29 @@ def sql(
         return
     text = sys.stdin.read() if query == "-" else query
     with ERRORS.status("asking the stores") as spinner, Mesh.open(project_of(context)) as mesh:
+        for error in mesh.broken.values():
+            say_error(error)
         out = _Awaited(sys.stdout.buffer, spinner.stop)
-        write_result(mesh.query(text), "json" if as_json else format_.value, cast("BinaryIO", out))
+        try:
+            relation = mesh.query(text)
+        except QueryError as error:
+            raise _not_yet(project_of(context), mesh, text) or error from None
+        write_result(relation, "json" if as_json else format_.value, cast("BinaryIO", out))
+
+
+def _not_yet(project: Project, mesh: Mesh, text: str) -> QueryError | None:
+    """Return an error that names a declared table of a query which is not there yet, None where it names none."""
+    domains, _ = project.load_domains()
+    for table in (table for domain in domains.values() for table in domain.tables):
+        name = f"{table.domain}.{table.name}"
+        if re.search(rf"\b{re.escape(name)}\b", text) and not mesh.has_table(name):
+            is_product = isinstance(table, ProductContract)
+            return QueryError(
+                cannot="run this SQL",
+                why=f"{name} is declared, and was not {'built' if is_product else 'ingested'} yet",
+                do=f"run `mesh {'build' if is_product else 'ingest'} {name}` first",
+            )
+    return None
 
 
 class _Awaited(io.BufferedIOBase):

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mesh_defs.cli.app import ERRORS, FAILED, JsonOption, print_json, print_table, say_error
+from mesh_defs.cli.app import ERRORS, FAILED, JsonOption, Tries, print_json, print_table, say_error
 from mesh_defs.cli.complete import domain_names
 from mesh_defs.cli.selection import StreamsArgument, selection
 from mesh_defs.cli.selection import streams as choose_streams
@@ -41,25 +41,28 @@ def maintain_(
     """
     selected = selection(context, names, "domain", lambda _: ())
     reports = []
+    tries = Tries(failed=selected.incomplete)
     with ERRORS.status("maintaining") as spinner:
         for name in selected.wanted:
             folder = selected.project.data_folder(name)
             if not DomainStore.exists(folder):
                 continue
             spinner.update(f"maintaining {name}")
-            with DomainStore.open(folder, name) as store:
+            with tries.one(), DomainStore.open(folder, name) as store:
                 policy = MaintenancePolicy(retention=retentions(selected.domains[name]))
                 reports.append(
                     (name, maintain(store, policy, on_step=lambda step: spinner.update(f"{step}")))
                 )
     if as_json:
         print_json([{"domain": name} | asdict(report) for name, report in reports])
+        tries.end()
         return
     print_table(
         ["domain", "step", "done"],
         ((name, step.name, step.summary) for name, report in reports for step in report.steps),
         empty="nothing to do",
     )
+    tries.end()
 
 
 @app.command()

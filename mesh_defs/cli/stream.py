@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from mesh_defs.cli.app import ERRORS, JsonOption, print_json, print_table, say
+from mesh_defs.cli.app import ERRORS, JsonOption, Tries, print_json, print_table, say
 from mesh_defs.cli.complete import stream_names
 from mesh_defs.cli.selection import StreamsArgument
 from mesh_defs.cli.selection import streams as choose_streams
-from mesh_defs.ingest.epoch import accept_epoch, epochs
+from mesh_defs.ingest.epoch import Epoch, accept_epoch, epochs
+from mesh_defs.model.errors import ConfigError
 
 app = typer.Typer(no_args_is_help=True, help="Decisions about one stream.")
 
@@ -41,11 +43,7 @@ def accept_epoch_(
     if len(streams) != 1:
         raise typer.BadParameter(f"{name} is not one stream; write DOMAIN.STREAM")
     if not yes:
-        typer.confirm(
-            f"Begin a new epoch of {name}? What is no longer what was read is read again.",
-            abort=True,
-            err=True,
-        )
+        _confirm(name)
     contract = next(s for s in selected.domains[domain].streams if s.name == streams[0])
     with ERRORS.status("beginning a new epoch"):
         done = accept_epoch(selected.project, contract, reason)
@@ -58,6 +56,24 @@ def accept_epoch_(
     )
 
 
+def _confirm(name: str) -> None:
+    """Ask a person.
+
+    Raises:
+        Abort: They say no.
+        ConfigError: Nobody is there.
+    """
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            cannot=f"begin a new epoch of {name}",
+            why="nobody is there to be asked",
+            do="add --yes, if what is no longer what was read is to be read again",
+        )
+    typer.confirm(
+        f"Begin a new epoch of {name}? What is no longer what was read is read again.", abort=True, err=True
+    )
+
+
 @app.command("epochs")
 def epochs_(
     context: typer.Context,
@@ -67,15 +83,16 @@ def epochs_(
 ) -> None:
     """List the epochs of streams: of which topic each is, the offsets that it holds, and who ended it."""
     selected = choose_streams(context, names)
-    found = [
-        epoch
-        for domain, members in selected.wanted.items()
-        for stream in selected.domains[domain].streams
-        if stream.name in members
-        for epoch in epochs(selected.project, stream)
-    ]
+    found: list[Epoch] = []
+    tries = Tries(failed=selected.incomplete)
+    with ERRORS.status("reading stores"):
+        for domain, members in selected.wanted.items():
+            for stream in (s for s in selected.domains[domain].streams if s.name in members):
+                with tries.one():
+                    found += epochs(selected.project, stream)
     if as_json:
         print_json([asdict(epoch) for epoch in found])
+        tries.end()
         return
     print_table(
         ["stream", "epoch", "topic id", "offsets", "ended by", "at", "reason"],
@@ -91,6 +108,7 @@ def epochs_(
         ),
         empty="nothing was ingested yet",
     )
+    tries.end()
 
 
 def _spans(partitions: Mapping[int, tuple[int, int]]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from mesh_defs.contract.project import Project
 from mesh_defs.contract.workspace import PLATFORM, WORKSPACE, missing_locations
@@ -12,9 +13,10 @@ from mesh_defs.doctor import machine, services
 from mesh_defs.doctor.contracts import lint_contracts
 from mesh_defs.doctor.verdict import Verdict, failed, ok, tried, warning
 from mesh_defs.model.config import CONFIG_FILE, MAIN
-from mesh_defs.model.errors import ConfigError, MeshError, of_the_system
+from mesh_defs.model.errors import ConfigError, MeshError, StoreError, of_the_system
 from mesh_defs.model.findings import Severity
 from mesh_defs.store import DomainStore
+from mesh_defs.store.engine import CATALOG_FILE
 from mesh_defs.supervisor.down import running
 
 Attempt = tuple[str, Callable[[], Verdict]]
@@ -117,10 +119,23 @@ def _declared(project: Project) -> tuple[Sequence[str], Sequence[Connection]]:
 
 def _store(project: Project, domain: str) -> Verdict:
     part, folder = f"store {domain}", project.data_folder(domain)
+    for path, is_right, what in (
+        (folder, Path.is_dir, "folder"),
+        (folder / CATALOG_FILE, Path.is_file, "file"),
+    ):
+        if path.exists() and not is_right(path):
+            return failed(
+                part, f"{path} is no {what}", "move it away; the first `mesh ingest` makes the store"
+            )
     if not DomainStore.exists(folder):
         return ok(part, "there is none yet: the first `mesh ingest` makes it")
-    with DomainStore.open(folder, domain, read_only=True) as store:
-        return ok(
-            part,
-            f"layout {store.offsets().layout}, snapshot {store.snapshot()}, {len(store.tables())} tables",
+    try:
+        with DomainStore.open(folder, domain, read_only=True) as store:
+            found = (
+                f"layout {store.offsets().layout}, snapshot {store.snapshot()}, {len(store.tables())} tables"
+            )
+            return ok(part, found)
+    except StoreError as error:
+        return failed(
+            part, error.why, f"restore {folder} from its last backup, or move it away to ingest anew"
         )

@@ -80,7 +80,9 @@ def extensions() -> Verdict:
 
 
 def disk(data: Path) -> Verdict:
-    """Look at the room that is left for the data folder."""
+    """Look at the data folder, and the room that is left for it."""
+    if data.exists() and not data.is_dir():
+        return failed("disk", f"{data} is no folder", "name a folder for data with MESH_DATA or in mesh.toml")
     free = free_bytes(data)
     found = f"{megabytes(free)} free for {data}"
     if free < LEAST_BYTES:

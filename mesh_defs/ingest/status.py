@@ -15,7 +15,7 @@ from mesh_defs.ingest.lease import lease_holder
 from mesh_defs.ingest.loss import unacknowledged
 from mesh_defs.ingest.news import DomainNews, StreamNews, news, read_offsets
 from mesh_defs.ingest.rest import InputNews
-from mesh_defs.model.errors import BrokerUnavailableError
+from mesh_defs.model.errors import BrokerUnavailableError, MeshError
 from mesh_defs.store import PartitionOffsets, StreamOffsets
 
 LONG = dt.timedelta(minutes=15)
@@ -27,6 +27,7 @@ class PartitionStatus:
     """How one partition stands, or data at rest.
 
     Attributes:
+        stream: `*` of a domain that is broken.
         partition: None where not even the partitions are known, and for data at rest.
         next_offset: The first offset that the store does not answer for; None before the first pass.
         end_offset: The last stable offset; None where the broker does not say.
@@ -35,8 +36,8 @@ class PartitionStatus:
         last_commit_at: RFC 3339, UTC.
         state: `current`, `behind`, `changed` (files that are not what was loaded), `new` (never read), `stopped` (see
             `error`), `lost` (goes on behind lost offsets of which nobody took note, see `error`),
-            `held back` (by a transaction that has been open for long), `retired` (no longer ingested), or `unknown` (no
-            broker).
+            `held back` (by a transaction that has been open for long), `retired` (no longer ingested), `unknown` (no
+            broker), or `broken` (the domain's contracts or its store cannot be read, see `error`).
         held_back_at: The last stable offset, where an open transaction holds the partition back; otherwise None.
         held_back_since: When an ingester first saw it held back there, RFC 3339, UTC; None where none has yet.
         holder: Who ingests the domain now, and since when; None where nobody does.
@@ -67,6 +68,23 @@ class PartitionStatus:
             f"{self.held_back_since}: a transaction that began there is open, and what lies behind it is read when its "
             "producer ends it (`kafka-transactions.sh find-hanging` finds one that nobody ends)"
         )
+
+
+def broken(domain: str, error: MeshError) -> PartitionStatus:
+    """Return the line of a domain of which nothing can be said but why."""
+    return PartitionStatus(
+        domain=domain,
+        stream="*",
+        partition=None,
+        epoch=None,
+        next_offset=None,
+        end_offset=None,
+        lag=None,
+        rows=None,
+        last_commit_at=None,
+        state="broken",
+        error=str(error),
+    )
 
 
 def status(project: Project, domain: Domain) -> tuple[PartitionStatus, ...]:

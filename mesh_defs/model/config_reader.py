@@ -12,7 +12,7 @@ from typing import Final
 from mesh_defs.model.suggest import did_you_mean
 
 TABLES: Final = ("mesh", "kafka", "registry", "process", "alerts")
-PARTS: Final = ("daemon", "kafka", "resident", "supervisor", "webserver")
+PARTS: Final = ("code", "daemon", "dagster-home", "kafka", "resident", "supervisor", "up", "webserver")
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _PLACEHOLDER: Final = re.compile(r"\$(\$?)\{([^}]*)\}")

@@ -16,9 +16,17 @@ _SECRET_KEY: Final = re.compile(_WORDS, re.IGNORECASE)
 # Up to the last @ before the next address: passwords hold what no address should.
 _USER_INFO: Final = re.compile(r"(?<=://)(?:(?!://)\S)*@")
 _QUESTION: Final = re.compile(r"(?<=://)((?:(?!://)[^\s?])*\?)[^\s,]+")
+_COMMAND_WORDS: Final = rf"{_WORDS}|(?:(?<![a-z])|(?<=pg))pass(?![a-z])|pwd|(?<![a-z])auth(?![a-z])"
+"""In commands short names are usual as well, and to hide a word too much harms nobody."""
+
 _OPTION: Final = re.compile(
-    rf"((?<!\S)[\w.-]*(?:{_WORDS})[\w.-]*(?:=|\s+(?!-)))(\"[^\"]*\"|'[^']*'|\S+)", re.IGNORECASE
+    rf"((?<!\S)[\w.-]*(?:{_COMMAND_WORDS})[\w.-]*(?:=|\s+(?!-)))(\"[^\"]*\"|'[^']*'|\S+)", re.IGNORECASE
 )
+_CREDENTIALS: Final = re.compile(
+    r"((?:bearer|basic)\s+|(?<!\S)(?:-u|--user)(?:\s+|=)\S+?:)([^\s\"']+)", re.IGNORECASE
+)
+"""What stands in a header `Authorization`, and behind a user's name."""
+
 _PLACEHOLDER: Final = re.compile(r"[\"']?\$\{\w+\}[\"']?")
 
 
@@ -47,4 +55,4 @@ def shown_command(written: str) -> str:
     def value(match: re.Match[str]) -> str:
         return match[0] if _PLACEHOLDER.fullmatch(match[2]) else f"{match[1]}{HIDDEN}"
 
-    return shown_text(_OPTION.sub(value, written))
+    return shown_text(_CREDENTIALS.sub(value, _OPTION.sub(value, written)))

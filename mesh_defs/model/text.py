@@ -1,6 +1,17 @@
-"""What is wrong in a text that somebody wrote."""
+"""Texts that somebody wrote: what is wrong in one, and how one is shown on a terminal."""
 
 from __future__ import annotations
+
+import re
+from typing import Final
+
+_UNSEEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but tab and line feed, and those that turn the direction of what follows."""
+
+
+def visible(text: str) -> str:
+    """Return a text with control characters written out: a record must not talk to the terminal that shows it."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 class TextError(Exception):

@@ -108,6 +108,8 @@ def _swap(
 
 
 def _present(contract: ProductContract, tables: Sequence[str], mesh: Mesh) -> None:
+    for domain in {table.split(".")[0] for table in tables} & mesh.broken.keys():
+        raise mesh.broken[domain]
     missing = [table for table in tables if not mesh.has_table(table)]
     if missing:
         raise ProductError(

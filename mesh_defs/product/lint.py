@@ -8,9 +8,11 @@ from contextlib import closing
 import duckdb
 
 from mesh_defs.contract.contract import ProductContract, TableContract
+from mesh_defs.contract.domain import is_domain
 from mesh_defs.model.errors import ProductError
 from mesh_defs.model.findings import Finding, Severity
 from mesh_defs.product.build import check_supported
+from mesh_defs.product.order import in_order
 from mesh_defs.product.shape import conform
 from mesh_defs.product.sql import inputs, query_text
 from mesh_defs.store import connect_engine
@@ -38,15 +40,25 @@ def lint_queries(
     with closing(connect_engine()) as con:
         for domain, own in domains.items():
             create_empty(con, domain, own)
+        sound: list[ProductContract] = []
         for product in products:
             trouble = _trouble(con, product, domains.keys())
-            if trouble is not None:
+            if trouble is None:
+                sound.append(product)
+            else:
                 yield _finding(product, trouble)
+    try:
+        in_order(sound)
+    except ProductError as error:
+        yield from (_finding(p, error.why) for p in sound if p.full_name in error.why.split())
 
 
 def _trouble(con: duckdb.DuckDBPyConnection, product: ProductContract, known: Iterable[str]) -> str | None:
     try:
         check_supported(product)
+        missing = [table for table in inputs(product) if _is_of_no_domain(product, table)]
+        if missing:
+            return f"there is no domain {missing[0].split('.')[0]}, of which it reads {missing[0]}"
         if {table.split(".")[0] for table in inputs(product)} <= set(known):
             conform(product, con, query_text(product))
     except ProductError as error:
@@ -55,6 +67,12 @@ def _trouble(con: duckdb.DuckDBPyConnection, product: ProductContract, known: It
         # The tables are empty: no value of a record can stand in the message.
         return str(error).splitlines()[0]
     return None
+
+
+def _is_of_no_domain(product: ProductContract, table: str) -> bool:
+    """Say whether the domain of a table has no folder beside the product's own, where that is one of a project."""
+    home = product.path.parent.parent
+    return is_domain(home) and not is_domain(home.parent / table.split(".", maxsplit=1)[0])
 
 
 def _finding(product: ProductContract, trouble: str) -> Finding:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Self
 
 import duckdb
 
 from mesh_defs.contract.project import Project
-from mesh_defs.model.errors import QueryError
+from mesh_defs.model.errors import QueryError, StoreError
 from mesh_defs.store import DomainStore, attach_domain, connect_engine, first_row
 
 
@@ -20,31 +20,45 @@ class Mesh:
     Attributes:
         connection: DuckDB in memory; `select ... from domain.table` works across domains.
         domains: The names attached.
+        broken: Why the stores of others cannot be read.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, domains: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        domains: tuple[str, ...],
+        broken: Mapping[str, StoreError],
+    ) -> None:
         self.connection = connection
         self.domains = domains
+        self.broken = broken
 
     @classmethod
     def open(cls, project: Project) -> Self:
         """Attach the store of each domain of the project; a domain without one yet is left out.
 
+        One that cannot be read is `broken`, and keeps nobody from the others.
+
         Raises:
-            StoreError: A store cannot be read.
+            ConfigError: The folder of the domains cannot be read.
+            StoreError: DuckDB's extensions are missing.
         """
         connection = connect_engine()
-        attached = []
+        attached: list[str] = []
+        broken: dict[str, StoreError] = {}
         try:
             for name in project.domain_names():
                 folder = project.data_folder(name)
-                if DomainStore.exists(folder):
-                    attach_domain(connection, name, folder, read_only=True)
-                    attached.append(name)
+                try:
+                    if DomainStore.exists(folder):
+                        attach_domain(connection, name, folder, read_only=True)
+                        attached.append(name)
+                except StoreError as error:
+                    broken[name] = error
         except BaseException:
             connection.close()
             raise
-        return cls(connection, tuple(attached))
+        return cls(connection, tuple(attached), broken)
 
     def __enter__(self) -> Self:
         return self

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mesh_defs.model.errors import QueryError
+from mesh_defs.model.text import visible
 
 BATCH_ROWS = 65_536
 
@@ -79,14 +80,15 @@ def _table(reader: pa.RecordBatchReader, out: BinaryIO) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for field in reader.schema:
         numeric = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
-        table.add_column(field.name, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(visible(field.name), justify="right" if numeric else "left", overflow="fold")
     count = 0
     for row in _rows(reader):
         count += 1
         if count <= TABLE_ROWS:
-            table.add_row(*("" if v is None else _text(v) for v in row))
+            table.add_row(*("" if v is None else visible(_text(v)) for v in row))
     text = io.TextIOWrapper(out, encoding="utf-8", write_through=True)
-    console = Console(file=text, soft_wrap=False, width=None if out.isatty() else 200, highlight=False)
+    width = None if out.isatty() else 200
+    console = Console(file=text, soft_wrap=False, width=width, highlight=False, emoji=False)
     console.print(table, markup=False)
     more = f", the first {TABLE_ROWS:,} shown" if count > TABLE_ROWS else ""
     console.print(f"({count:,} row{'' if count == 1 else 's'}{more})", markup=False)

@@ -131,6 +131,12 @@ def attach_domain(
         StoreError: The store does not exist yet, or cannot be read.
     """
     catalog = folder / CATALOG_FILE
+    if not catalog.is_file() and has_files(folder):
+        raise StoreError(
+            cannot=f"open the store of domain {domain}",
+            why=f"its catalog {catalog} is gone, and files of its tables are there",
+            do="restore the folder from its last backup, or move it away to ingest everything anew",
+        )
     if not catalog.is_file():
         raise StoreError(
             cannot=f"read domain {domain}",
@@ -139,6 +145,11 @@ def attach_domain(
         )
     with translated(f"attach the store of domain {domain} in {folder}"):
         con.execute(attach_statement(domain, folder, read_only=read_only))
+
+
+def has_files(folder: Path) -> bool:
+    """Say whether a domain's folder holds files of tables."""
+    return any((folder / FILES_FOLDER / "main").glob("*/*.parquet"))
 
 
 def attach_statement(domain: str, folder: Path, *, read_only: bool) -> str:

@@ -22,6 +22,7 @@ from mesh_defs.store.engine import (
     connect_engine,
     draft_statement,
     first_row,
+    has_files,
     quote,
 )
 from mesh_defs.store.errors import translated
@@ -94,8 +95,11 @@ class DomainStore:
 
     @staticmethod
     def exists(folder: Path) -> bool:
-        """Say whether the folder holds a store; one that is being created does not count."""
-        return (folder / CATALOG_FILE).is_file()
+        """Say whether the folder holds a store; one that is being created does not count.
+
+        One that has lost its catalog does: it is an error to read it, and never created anew over its files.
+        """
+        return (folder / CATALOG_FILE).is_file() or has_files(folder)
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -266,7 +270,7 @@ class DomainStore:
         purpose = f"create the store of domain {self.domain}"
         draft = self.folder / f"{CATALOG_FILE}.draft"
         with translated(purpose), self.lock(purpose):
-            if self.exists(self.folder):
+            if (self.folder / CATALOG_FILE).is_file():
                 return
             for leftover in self.folder.glob(f"{draft.name}*"):
                 leftover.unlink()

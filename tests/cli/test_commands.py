@@ -162,7 +162,7 @@ def test_a_broken_domain_leaves_the_others_working(shop: tuple[MeshFolder, str])
     ("arguments", "words"),
     [
         (("ingest", "nowhere"), "no domain of that name"),
-        (("ingest", "shop.nothing"), "name one of: orders"),
+        (("ingest", "shop.nothing"), "name one of: shop.orders"),
         (("dead-letters", "show", "shop.orders", "0", "99"), "there is none"),
         (("process", "run", "nothing"), "nothing"),
     ],
@@ -209,6 +209,44 @@ def test_topics_are_created_and_never_altered(tmp_path: Path, kafka: KafkaServer
     done = mesh.cli("topics", "apply", "--json", check=False)
     assert done.returncode == 1
     assert json.loads(done.stdout)[0]["action"] == "differs"
+
+
+def test_a_store_that_cannot_be_read_leaves_the_others_working(shop: tuple[MeshFolder, str]) -> None:
+    """Each command tells of it, does the rest, and ends with code 1."""
+    mesh, topic = shop
+    mesh.stream("sales.copies", topic)
+    mesh.cli("ingest")
+    (mesh.root / "data" / "sales" / "catalog.sqlite").write_bytes(b"garbage")
+    for path in (mesh.root / "data" / "sales").glob("catalog.sqlite-*"):
+        path.unlink()
+    done = mesh.cli("status", "--json", check=False)
+    assert done.returncode == 1
+    states = {(line["domain"], line["stream"]): line for line in json.loads(done.stdout)}
+    assert states["sales", "*"]["state"] == "broken"
+    assert "not a database" in states["sales", "*"]["error"]
+    assert states["shop", "orders"]["state"] == "current"
+    for command in (
+        ("ledger", "verify"), ("stream", "epochs"), ("store", "maintain"), ("dead-letters", "list"), ("loss", "list"),
+    ):  # fmt: skip
+        done = mesh.cli(*command, check=False)
+        assert done.returncode == 1, command
+        assert done.stderr.count("store of domain sales") == 1, command
+    assert "holds" in mesh.cli("ledger", "verify", check=False).stdout
+    rows = mesh.cli("sql", "SELECT count(*) AS n FROM shop.orders", "--json")
+    assert json.loads(rows.stdout) == [{"n": 2}]
+    assert "store of domain sales" in rows.stderr
+
+
+def test_a_record_does_not_talk_to_the_terminal(shop: tuple[MeshFolder, str], kafka: KafkaServer) -> None:
+    """Control characters are written out, and words between colons stay words."""
+    mesh, topic = shop
+    kafka.produce(topic, [{"value": b"\x1b]0;title\x07 :key: {", "key": b"\x1b[2J"}])
+    mesh.cli("ingest")
+    shown = mesh.cli("dead-letters", "show", "shop.orders", "0", "3").stdout
+    assert "\x1b" not in shown
+    assert "\\u001b]0;title\\u0007 :key: {" in shown
+    assert "\x1b" not in mesh.cli("topics", "peek", topic).stdout
+    assert ":x: 10:key:00" in mesh.cli("sql", "SELECT ':x: 10:key:00' AS a").stdout
 
 
 def test_topics_of_a_broken_domain_are_not_forgotten_silently(shop: tuple[MeshFolder, str]) -> None:

@@ -137,6 +137,11 @@ def test_what_a_mounted_file_says_is_hidden_everywhere(tmp_path: Path) -> None:
         ("feed postgres://me:hunter2@db/x", "feed postgres://********@db/x"),
         ("feed --token ${TOKEN} --password '${TOKEN}'", "feed --token ${TOKEN} --password '${TOKEN}'"),
         ("feed --no-password --speed 3", "feed --no-password --speed 3"),
+        ("feed --pass=hunter2 --pwd hunter3 x", "feed --pass=******** --pwd ******** x"),
+        ("env PGPASS=hunter2 MYSQL_PWD=hunter3 feed", "env PGPASS=******** MYSQL_PWD=******** feed"),
+        ("curl -u me:hunter2 http://x", "curl -u me:******** http://x"),
+        ("curl -H 'Authorization: Bearer hunter2' x", "curl -H 'Authorization: Bearer ********' x"),
+        ("feed --author me --compass north", "feed --author me --compass north"),
     ],
 )
 def test_secrets_in_commands_are_hidden(tmp_path: Path, command: str, shown: str) -> None:

@@ -68,6 +68,26 @@ def test_a_query_over_a_domain_that_was_not_read_is_parsed_only(tmp_path: Path) 
     assert "cannot be parsed" in finding.message
 
 
+def test_products_that_read_one_another_in_a_circle(tmp_path: Path) -> None:
+    """Also one that reads itself; each is told at its own query."""
+    mesh = declare(tmp_path, "SELECT n FROM sales.others")
+    mesh.product("sales.others", "SELECT n FROM sales.totals", NUMBERS)
+    mesh.product("sales.sound", "SELECT count(*) AS n FROM shop.orders", NUMBERS)
+    found = lint_contracts([mesh.root])
+    assert {f.path.name for f in found} == {"totals.sql", "others.sql"}
+    assert all("in a circle" in f.message for f in found)
+    mesh.product("sales.others", "SELECT n FROM sales.others", NUMBERS)
+    assert "in a circle" in lint_contracts([mesh.root])[0].message
+
+
+def test_a_query_over_a_domain_that_there_is_not(tmp_path: Path) -> None:
+    """Whatever was asked to be looked at."""
+    mesh = declare(tmp_path, "SELECT count(*) AS n FROM shpo.orders")
+    for paths in ([mesh.root], [mesh.root / "domains" / "sales"]):
+        (finding,) = lint_contracts(paths)
+        assert "there is no domain shpo, of which it reads shpo.orders" in finding.message
+
+
 def test_a_query_that_is_not_there(tmp_path: Path) -> None:
     """The contract says where it should be."""
     mesh = declare(tmp_path, "SELECT 1 AS n")

@@ -52,6 +52,21 @@ def test_a_leftover_of_an_interrupted_creation_is_replaced(folder: Path) -> None
     assert not list(folder.glob("*.draft*"))
 
 
+def test_a_store_that_lost_its_catalog_does_not_begin_anew(store: DomainStore) -> None:
+    """Its files are there: whoever opens it is told, and nothing resets itself."""
+    kit.append(store, 20)
+    store.close()
+    before = kit.files_under(store.folder)
+    for path in store.folder.glob("catalog.sqlite*"):
+        path.unlink()
+    assert DomainStore.exists(store.folder)
+    for read_only in (True, False):
+        with pytest.raises(StoreError, match=r"its catalog .* is gone, and files of its tables are there"):
+            kit.open_store(store.folder, read_only=read_only)
+    assert kit.files_under(store.folder) == before
+    assert not (store.folder / "catalog.sqlite").exists()
+
+
 def test_a_moved_folder_keeps_working(store: DomainStore, tmp_path: Path) -> None:
     """Files are found relative to where the folder is now, for reading and for writing."""
     kit.append(store, 20)
