@@ -40,14 +40,14 @@ def list_(
     tries = Tries(failed=selected.incomplete)
     with ERRORS.status("reading dead letters"), Mesh.open(selected.project) as mesh:
         for domain, streams in selected.wanted.items():
-            with tries.one():
-                _demand(mesh, domain)
             condition = " WHERE list_contains($streams, stream)" if names else ""
             query = (
                 f"SELECT {LISTED} FROM {domain}.dead_letters{condition} "  # noqa: S608 - names are checked
                 "ORDER BY _ingested_at DESC, _partition, _offset DESC LIMIT $limit"
             )
-            letters += _rows(mesh, domain, query, {"limit": limit} | ({"streams": streams} if names else {}))
+            parameters = {"limit": limit} | ({"streams": streams} if names else {})
+            with tries.one():
+                letters += _rows(mesh, domain, query, parameters)
     if as_json:
         print_json(letters)
         tries.end()
@@ -81,7 +81,6 @@ def show(
         "AND _partition = $partition AND _offset = $offset ORDER BY _epoch"
     )
     with ERRORS.status("reading dead letters"), Mesh.open(selected.project) as mesh:
-        _demand(mesh, domain)
         letters = _rows(mesh, domain, query, {"streams": names, "partition": partition, "offset": offset})
     if not letters:
         raise QueryError(
@@ -150,13 +149,9 @@ def _retried(report: RetryReport) -> dict[str, Any]:
     }
 
 
-def _demand(mesh: Mesh, domain: str) -> None:
-    """Raise why the store of a domain cannot be read, if that is so."""
+def _rows(mesh: Mesh, domain: str, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     if domain in mesh.broken:
         raise mesh.broken[domain]
-
-
-def _rows(mesh: Mesh, domain: str, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     if not mesh.has_table(f"{domain}.dead_letters"):
         return []
     rows = mesh.connection.execute(query, parameters).to_arrow_table().to_pylist()
