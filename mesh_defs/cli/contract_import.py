@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from mesh_defs.broker.registry import AVRO, registry_for, texts_of
-from mesh_defs.cli.app import JsonOption, print_json, print_table, project_of, say
+from mesh_defs.cli.app import ERRORS, JsonOption, print_json, print_table, project_of, say
 from mesh_defs.contract.avro.draft import Wanted, draft_contract
 from mesh_defs.contract.avro.files import import_paths, write_import
 from mesh_defs.contract.avro.inline import inlined
@@ -110,7 +110,7 @@ def _schema(project: Project, schema: str) -> tuple[str, AvroSchema]:
         text = read_avsc(Path(schema))
         return text, read_schema(text, Path(schema))
     subject = schema.removeprefix(_REGISTRY)
-    with registry_for(project.config) as registry:
+    with ERRORS.status("asking the registry"), registry_for(project.config) as registry:
         found = registry.version(subject).schema
     if found.schema_type != AVRO:
         raise ConfigError(
