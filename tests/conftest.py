@@ -33,6 +33,30 @@ _EAGER = {
 """Server properties that let compaction and retention happen while a test looks on."""
 
 
+_LONG = frozenset(
+    f"test_{name}.py"
+    for name in (
+        "january",
+        "pages",
+        "daemon",
+        "dagster",
+        "kills",
+        "run",
+        "calls",
+        "local",
+        "commands",
+        "launcher",
+    )
+)
+"""Files that take a minute or more, each as one piece of one of two processes."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files: where one comes last, the other process has nothing left to do."""
+    items.sort(key=lambda item: item.path.name not in _LONG)
+
+
 def wait_for(condition: Callable[[], object], what: str, bound: float = BOUND) -> None:
     """Wait until a condition holds; fail the test where it does not within `bound` seconds."""
     deadline = time.monotonic() + bound
