@@ -145,10 +145,9 @@ def _parse(path: Path) -> dict[str, object]:
 def _config_error(path: Path, problems: tuple[str, ...]) -> ConfigError:
     if len(problems) == 1:
         return ConfigError(cannot=f"read {path}", why=problems[0], do="mend that key")
-    listed = "".join(f"\n  - {problem}" for problem in problems)
-    return ConfigError(
-        cannot=f"read {path}", why=f"it has {len(problems)} problems:{listed}\n", do="mend each of them"
-    )
+    listed = "; ".join(f"({number}) {problem}" for number, problem in enumerate(problems, start=1))
+    why = f"it has {len(problems)} problems: {listed}"
+    return ConfigError(cannot=f"read {path}", why=why, do="mend each of them")
 
 
 def _kafka(
