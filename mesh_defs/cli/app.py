@@ -106,8 +106,12 @@ class Tries:
         try:
             yield
         except MeshError as error:
-            say_error(error)
-            self.failed = True
+            self.fail(error)
+
+    def fail(self, error: MeshError) -> None:
+        """Tell an error, and remember that there was one."""
+        say_error(error)
+        self.failed = True
 
     def end(self) -> None:
         """End the command.

@@ -8,15 +8,13 @@ import typer
 
 from mesh_defs.cli.app import (
     ERRORS,
-    FAILED,
     JsonOption,
+    Tries,
     print_json,
     print_table,
-    say_error,
 )
 from mesh_defs.cli.complete import product_names
 from mesh_defs.cli.selection import products as choose_products
-from mesh_defs.model.errors import MeshError
 from mesh_defs.product import ProductReport, in_order
 from mesh_defs.product import build as build_product
 
@@ -38,15 +36,12 @@ def build(
     domains = selected.domains
     products = [p for d in domains.values() for p in d.products if p.name in selected.wanted.get(d.name, ())]
     done: list[ProductReport] = []
-    failed = selected.incomplete
+    tries = Tries(failed=selected.incomplete)
     with ERRORS.status("building") as spinner:
         for contract in in_order(products):
             spinner.update(f"building {contract.full_name}")
-            try:
+            with tries.one():
                 done.append(build_product(selected.project, domains[contract.domain], contract))
-            except MeshError as error:
-                say_error(error)
-                failed = True
     if as_json:
         print_json([{"domain": r.domain, "product": r.product, "row_count": r.row_count,
                      "snapshot": r.snapshot, "inputs": dict(r.inputs)} for r in done])  # fmt: skip
@@ -64,5 +59,4 @@ def build(
             ),
             empty="nothing was built",
         )
-    if failed:
-        raise typer.Exit(FAILED)
+    tries.end()

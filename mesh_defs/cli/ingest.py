@@ -9,8 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mesh_defs.cli.app import (
     ERRORS,
-    FAILED,
     JsonOption,
+    Tries,
     print_json,
     print_table,
     say,
@@ -19,7 +19,6 @@ from mesh_defs.cli.app import (
 from mesh_defs.cli.selection import Selection, StreamsArgument, ingested
 from mesh_defs.ingest import PassReport, run_pass
 from mesh_defs.ingest import Progress as PassProgress
-from mesh_defs.model.errors import MeshError
 
 
 def ingest(
@@ -37,7 +36,7 @@ def ingest(
     """
     selected = ingested(context, names)
     _say_retired(selected)
-    failed = selected.incomplete
+    tries = Tries(failed=selected.incomplete)
     reports: list[PassReport] = []
     with _bar() as bar:
         tasks: dict[str, Any] = {}
@@ -50,17 +49,13 @@ def ingest(
         for name, streams in selected.wanted.items():
             if not streams:
                 continue
-            try:
+            with tries.one():
                 reports.append(run_pass(selected.project, selected.domains[name], streams, on_progress=show))
-            except MeshError as error:
-                say_error(error)
-                failed = True
     _tell(reports)
-    failed = failed or any(report.failed for report in reports)
-    empty = "nothing was ingested" if failed else "nothing to ingest: no stream is declared"
+    tries.failed = tries.failed or any(report.failed for report in reports)
+    empty = "nothing was ingested" if tries.failed else "nothing to ingest: no stream is declared"
     _show(reports, as_json=as_json, empty=empty)
-    if failed:
-        raise typer.Exit(FAILED)
+    tries.end()
 
 
 def _say_retired(selected: Selection) -> None:

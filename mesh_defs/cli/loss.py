@@ -9,7 +9,7 @@ import typer
 
 from mesh_defs.cli.app import ERRORS, JsonOption, Tries, print_json, print_table, say
 from mesh_defs.cli.complete import stream_names
-from mesh_defs.cli.selection import StreamsArgument
+from mesh_defs.cli.selection import StreamsArgument, one_stream
 from mesh_defs.cli.selection import streams as choose_streams
 from mesh_defs.ingest.loss import Loss, acknowledge_loss, losses
 
@@ -38,10 +38,9 @@ def list_(
     found: list[Loss] = []
     tries = Tries(failed=selected.incomplete)
     with ERRORS.status("reading ledgers"):
-        for domain, members in selected.wanted.items():
-            for stream in (s for s in selected.domains[domain].streams if s.name in members):
-                with tries.one():
-                    found += losses(selected.project, stream)
+        for stream in selected.streams:
+            with tries.one():
+                found += losses(selected.project, stream)
     if as_json:
         print_json([asdict(loss) for loss in found])
         tries.end()
@@ -69,13 +68,9 @@ def acknowledge(
 
     A partition that the loss stopped (`onLoss: fail`) goes on behind it: the exact range is recorded as a gap.
     """
-    selected = choose_streams(context, [name])
-    ((domain, members),) = selected.wanted.items()
-    if len(members) != 1:
-        raise typer.BadParameter(f"{name} is not one stream; write DOMAIN.STREAM")
-    contract = next(s for s in selected.domains[domain].streams if s.name == members[0])
+    project, contract = one_stream(context, name)
     with ERRORS.status("acknowledging"):
-        done = acknowledge_loss(selected.project, contract, reason)
+        done = acknowledge_loss(project, contract, reason)
     if as_json:
         print_json(asdict(done))
         return

@@ -10,7 +10,7 @@ import typer
 
 from mesh_defs.cli.app import FAILED, project_of, say_error
 from mesh_defs.cli.complete import stream_names
-from mesh_defs.contract.contract import ContractBase, Domain
+from mesh_defs.contract.contract import ContractBase, Domain, StreamContract
 from mesh_defs.contract.project import Project
 from mesh_defs.model.errors import ConfigError
 from mesh_defs.model.suggest import did_you_mean
@@ -39,6 +39,16 @@ class Selection:
     wanted: dict[str, list[str]]
     incomplete: bool
 
+    @property
+    def streams(self) -> list[StreamContract]:
+        """The contracts of the chosen streams."""
+        return [
+            stream
+            for domain, members in self.wanted.items()
+            for stream in self.domains[domain].streams
+            if stream.name in members
+        ]
+
 
 def selection(context: typer.Context, names: Sequence[str] | None, kind: str, members: Members) -> Selection:
     """Open the project, load its domains and choose among their members.
@@ -65,6 +75,19 @@ def selection(context: typer.Context, names: Sequence[str] | None, kind: str, me
 def streams(context: typer.Context, names: Sequence[str] | None) -> Selection:
     """Choose among streams."""
     return selection(context, names, "stream", lambda domain: domain.streams)
+
+
+def one_stream(context: typer.Context, name: str) -> tuple[Project, StreamContract]:
+    """Return the stream that a decision is about, and its project.
+
+    Raises:
+        BadParameter: The name is that of several.
+        ConfigError: There is no project, or the name is not declared.
+    """
+    chosen = streams(context, [name])
+    if len(chosen.streams) != 1:
+        raise typer.BadParameter(f"{name} is not one stream; write DOMAIN.STREAM")
+    return chosen.project, chosen.streams[0]
 
 
 def ingested(context: typer.Context, names: Sequence[str] | None) -> Selection:

@@ -62,14 +62,15 @@ def sql(
             typer.echo(str(path))
         return
     text = sys.stdin.read() if query == "-" else query
-    with ERRORS.status("asking the stores") as spinner, Mesh.open(project_of(context)) as mesh:
+    project = project_of(context)
+    with ERRORS.status("asking the stores") as spinner, Mesh.open(project) as mesh:
         for error in mesh.broken.values():
             say_error(error)
         out = _Awaited(sys.stdout.buffer, spinner.stop)
         try:
             relation = mesh.query(text)
         except QueryError as error:
-            raise _not_yet(project_of(context), mesh, text) or error from None
+            raise _not_yet(project, mesh, text) or error from None
         write_result(relation, "json" if as_json else format_.value, cast("BinaryIO", out))
 
 

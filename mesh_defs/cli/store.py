@@ -7,13 +7,12 @@ from typing import Annotated
 
 import typer
 
-from mesh_defs.cli.app import ERRORS, FAILED, JsonOption, Tries, print_json, print_table, say_error
+from mesh_defs.cli.app import ERRORS, JsonOption, Tries, print_json, print_table
 from mesh_defs.cli.complete import domain_names
 from mesh_defs.cli.selection import StreamsArgument, selection
 from mesh_defs.cli.selection import streams as choose_streams
 from mesh_defs.contract.sla import retentions
-from mesh_defs.ingest.repair import RepairedFile, StreamRepair, repair_stream
-from mesh_defs.model.errors import MeshError
+from mesh_defs.ingest.repair import RepairedFile, repair_stream
 from mesh_defs.store import DomainStore, MaintenancePolicy, maintain
 
 app = typer.Typer(no_args_is_help=True, help="The domains' stores.")
@@ -79,26 +78,21 @@ def repair(
     """
     selected = choose_streams(context, names)
     done: list[RepairedFile] = []
-    failed = selected.incomplete
+    tries = Tries(failed=selected.incomplete)
     with ERRORS.status("repairing") as spinner:
-        for domain, members in selected.wanted.items():
-            for contract in (s for s in selected.domains[domain].streams if s.name in members):
-                spinner.update(f"repairing {contract.full_name}")
-                try:
-                    repair = repair_stream(selected.project, contract)
-                except MeshError as error:
-                    repair = StreamRepair(refusals=(error,))
+        for contract in selected.streams:
+            spinner.update(f"repairing {contract.full_name}")
+            with tries.one():
+                repair = repair_stream(selected.project, contract)
                 done += repair.files
                 for refusal in repair.refusals:
-                    say_error(refusal)
-                failed = failed or bool(repair.refusals)
+                    tries.fail(refusal)
     if as_json:
         print_json([asdict(file) for file in done])
     else:
         print_table(
             ["stream", "table", "rows read again", "damage", "note"],
             ((f"{f.domain}.{f.stream}", f.table, f.rows, f.damage, str(f.note)) for f in done),
-            empty="no file is damaged" if not failed else "nothing was repaired",
+            empty="no file is damaged" if not tries.failed else "nothing was repaired",
         )
-    if failed:
-        raise typer.Exit(FAILED)
+    tries.end()

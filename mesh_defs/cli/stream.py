@@ -11,7 +11,7 @@ import typer
 
 from mesh_defs.cli.app import ERRORS, JsonOption, Tries, print_json, print_table, say
 from mesh_defs.cli.complete import stream_names
-from mesh_defs.cli.selection import StreamsArgument
+from mesh_defs.cli.selection import StreamsArgument, one_stream
 from mesh_defs.cli.selection import streams as choose_streams
 from mesh_defs.ingest.epoch import Epoch, accept_epoch, epochs
 from mesh_defs.model.errors import ConfigError
@@ -38,17 +38,13 @@ def accept_epoch_(
     Of a recreated topic ingest begins at the earliest offset, whatever `startFrom` says; after an unclean leader
     election, where the log of the partition is another one than was read. Rows of earlier epochs stay.
     """
-    selected = choose_streams(context, [name])
-    ((domain, streams),) = selected.wanted.items()
-    if len(streams) != 1:
-        raise typer.BadParameter(f"{name} is not one stream; write DOMAIN.STREAM")
+    project, contract = one_stream(context, name)
     if not yes:
         _confirm(name)
-    contract = next(s for s in selected.domains[domain].streams if s.name == streams[0])
     with ERRORS.status("beginning a new epoch"):
-        done = accept_epoch(selected.project, contract, reason)
+        done = accept_epoch(project, contract, reason)
     if as_json:
-        print_json({"domain": domain, "stream": contract.name, **asdict(done)})
+        print_json({"domain": contract.domain, "stream": contract.name, **asdict(done)})
         return
     begins = ", ".join(f"[{partition}] {offset}" for partition, offset in sorted(done.begins.items()))
     say(
@@ -86,10 +82,9 @@ def epochs_(
     found: list[Epoch] = []
     tries = Tries(failed=selected.incomplete)
     with ERRORS.status("reading stores"):
-        for domain, members in selected.wanted.items():
-            for stream in (s for s in selected.domains[domain].streams if s.name in members):
-                with tries.one():
-                    found += epochs(selected.project, stream)
+        for stream in selected.streams:
+            with tries.one():
+                found += epochs(selected.project, stream)
     if as_json:
         print_json([asdict(epoch) for epoch in found])
         tries.end()

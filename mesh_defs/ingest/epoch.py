@@ -13,6 +13,7 @@ from mesh_defs.contract.contract import StreamContract
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest.divergence import divergences
 from mesh_defs.ingest.lease import nudge
+from mesh_defs.ingest.news import read_offsets
 from mesh_defs.model.corrections import EpochAcceptance
 from mesh_defs.model.errors import ConfigError, FencedError
 from mesh_defs.model.records import Commit, PartitionStart, TopicIdentity, Watermarks
@@ -98,11 +99,7 @@ def epochs(project: Project, contract: StreamContract) -> tuple[Epoch, ...]:
     Raises:
         StoreError: The store cannot be read.
     """
-    folder = project.data_folder(contract.domain)
-    if not DomainStore.exists(folder):
-        return ()
-    with DomainStore.open(folder, contract.domain, read_only=True) as store:
-        known = store.offsets().streams.get(contract.name)
+    known = read_offsets(project, contract.domain).streams.get(contract.name)
     if known is None:
         return ()
     present = {p: (o.start_offset, o.next_offset) for p, o in known.partitions.items()}

@@ -47,12 +47,16 @@ class DomainNews:
     inputs: Mapping[str, InputNews] = field(default_factory=dict)
 
 
-def read_offsets(project: Project, domain: Domain) -> StoreOffsets:
-    """Return what the domain's store answers for; nothing where it was never written."""
-    folder = project.data_folder(domain.name)
+def read_offsets(project: Project, domain: str) -> StoreOffsets:
+    """Return what a domain's store answers for; nothing where it was never written.
+
+    Raises:
+        StoreError: The store cannot be read.
+    """
+    folder = project.data_folder(domain)
     if not DomainStore.exists(folder):
         return StoreOffsets()
-    with DomainStore.open(folder, domain.name, read_only=True) as store:
+    with DomainStore.open(folder, domain, read_only=True) as store:
         return store.offsets()
 
 
@@ -77,7 +81,7 @@ def news(
         BrokerUnavailableError: No broker answers, for none of the streams, and there is no data at rest.
     """
     domain = domain.live
-    offsets = read_offsets(project, domain)
+    offsets = read_offsets(project, domain.name)
     found: dict[str, StreamNews] = {}
     down: dict[tuple[str, str | None], BrokerUnavailableError] = {}
     with Brokers(project.config, timeout=timeout) as brokers:

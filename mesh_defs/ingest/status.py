@@ -100,7 +100,7 @@ def status(project: Project, domain: Domain) -> tuple[PartitionStatus, ...]:
         found = news(project, domain)
     except BrokerUnavailableError as error:
         streams = {s.name: StreamNews(stream=s.name, error=error) for s in domain.live.streams}
-        found = DomainNews(offsets=read_offsets(project, domain), streams=streams)
+        found = DomainNews(offsets=read_offsets(project, domain.name), streams=streams)
     stored = found.offsets.streams
     holder = lease_holder(project.data_folder(domain.name))
     held = _held_back(project, domain, found)

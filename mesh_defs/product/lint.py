@@ -12,7 +12,7 @@ from mesh_defs.contract.domain import is_domain
 from mesh_defs.model.errors import ProductError
 from mesh_defs.model.findings import Finding, Severity
 from mesh_defs.product.build import check_supported
-from mesh_defs.product.order import in_order
+from mesh_defs.product.order import find_circle, in_a_circle
 from mesh_defs.product.shape import conform
 from mesh_defs.product.sql import inputs, query_text
 from mesh_defs.store import connect_engine
@@ -47,10 +47,8 @@ def lint_queries(
                 sound.append(product)
             else:
                 yield _finding(product, trouble)
-    try:
-        in_order(sound)
-    except ProductError as error:
-        yield from (_finding(p, error.why) for p in sound if p.full_name in error.why.split())
+    circle = find_circle(sound)
+    yield from (_finding(p, in_a_circle(circle)) for p in sound if p.full_name in circle)
 
 
 def _trouble(con: duckdb.DuckDBPyConnection, product: ProductContract, known: Iterable[str]) -> str | None:

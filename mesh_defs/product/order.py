@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 
 from mesh_defs.contract.contract import ProductContract
@@ -17,12 +17,35 @@ def in_order(products: Iterable[ProductContract]) -> tuple[ProductContract, ...]
         ProductError: The products read one another in a circle, or a query cannot be read.
     """
     by_name = {p.full_name: p for p in products}
-    graph = {name: [i for i in inputs(p) if i in by_name] for name, p in sorted(by_name.items())}
     try:
-        return tuple(by_name[name] for name in TopologicalSorter(graph).static_order())
+        return tuple(by_name[name] for name in _sorter(by_name).static_order())
     except CycleError as error:
         raise ProductError(
             cannot="order the products",
-            why=f"they read one another in a circle: {' -> '.join(error.args[1])}",
+            why=in_a_circle(error.args[1]),
             do="take one of these inputs out of its query",
         ) from error
+
+
+def find_circle(products: Iterable[ProductContract]) -> tuple[str, ...]:
+    """Return the names of products that read one another in a circle, the first one twice; none where there is none.
+
+    Raises:
+        ProductError: A query cannot be read.
+    """
+    try:
+        _sorter({p.full_name: p for p in products}).prepare()
+    except CycleError as error:
+        return tuple(error.args[1])
+    return ()
+
+
+def in_a_circle(names: Iterable[str]) -> str:
+    """Return the clause that says which products read one another."""
+    return f"they read one another in a circle: {' -> '.join(names)}"
+
+
+def _sorter(products: Mapping[str, ProductContract]) -> TopologicalSorter[str]:
+    return TopologicalSorter(
+        {name: [i for i in inputs(p) if i in products] for name, p in sorted(products.items())}
+    )
