@@ -93,11 +93,23 @@ class _Drawing:
         return {"type": "map", "values": self._type(depth)}
 
     def _nullable(self, depth: int) -> list[Any]:
-        return _distinct(self._draw(st.permutations(["null", self._type(depth, union=False)])))
+        branch = self._type(depth, union=False)
+        return ["null"] if branch == "null" else list(self._draw(st.permutations(["null", branch])))
 
     def _union(self, depth: int) -> list[Any]:
-        count = self._draw(st.integers(0, 3))
-        return _distinct([self._type(depth, union=False) for _ in range(count)])
+        """Return branches of which a union may hold all: one of each unnamed type, and of each name."""
+        kept: dict[str, Any] = {}
+        for _ in range(self._draw(st.integers(0, 3))):
+            self._branch(depth, kept)
+        return list(kept.values())
+
+    def _branch(self, depth: int, kept: dict[str, Any]) -> Any:
+        """Draw a branch and keep it, unless there is one like it: then the names that it has made are forgotten."""
+        known = list(self._known)
+        branch = self._type(depth, union=False)
+        if kept.setdefault(_called(branch), branch) is not branch:
+            self._known = known
+        return branch
 
     def _decimal(self) -> dict[str, Any]:
         precision = self._draw(st.sampled_from([1, 9, 38, 39]))
@@ -110,14 +122,6 @@ class _Drawing:
         logical = self._draw(st.sampled_from([None, "uuid", "duration", *(["decimal"] if size else [])]))
         said = {"logicalType": logical, "precision": 2} if logical else {}
         return {"type": "fixed", **self._name(known=False), "size": size, **said}
-
-
-def _distinct(branches: list[Any]) -> list[Any]:
-    """Return branches of which a union may hold all: one of each unnamed type, and of each name."""
-    kept: dict[str, Any] = {}
-    for branch in branches:
-        kept.setdefault(_called(branch), branch)
-    return list(kept.values())
 
 
 def _called(branch: Any) -> str:

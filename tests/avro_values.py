@@ -133,7 +133,7 @@ def _drawn_branch(draw: st.DrawFn, schema: AvroSchema, union: Union, depth: int)
     branches = [b for b in union.branches if name_of(b) == "null"] if depth > 3 else []
     branch = draw(st.sampled_from(branches or union.branches))
     value = _drawn(draw, schema, branch, depth + 1)
-    return value if len(union.branches) == 1 or name_of(branch) == "null" else (name_of(branch), value)
+    return value if name_of(branch) == "null" else (name_of(branch), value)
 
 
 def _scalars(type_: Primitive | Fixed) -> st.SearchStrategy[Any]:  # noqa: PLR0911

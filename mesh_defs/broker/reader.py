@@ -10,6 +10,7 @@ from operator import itemgetter
 from types import TracebackType
 from typing import Any, Final, Self, cast
 
+import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from mesh_defs.broker.failures import broker_error, configuration_error, is_denied
@@ -196,7 +197,7 @@ class BoundedReader:
         end = self._ends.get(partition)
         if end is None:  # on its way while the partition was being unassigned
             return None
-        offsets = list(map(message_offset, messages))
+        offsets = _offsets(messages)
         if offsets[-1] >= end:
             count = bisect_left(offsets, end)
             messages, offsets = messages[:count], offsets[:count]
@@ -210,7 +211,9 @@ class BoundedReader:
             topic=self._topic,
             partition=partition,
             offsets=offsets,
-            timestamps=list(map(_timestamp, map(Message.timestamp, messages))),
+            timestamps=np.fromiter(
+                map(_timestamp, map(Message.timestamp, messages)), np.int64, len(messages)
+            ),
             keys=list(map(Message.key, messages)),
             values=list(map(Message.value, messages)),
             headers=list(map(_headers, messages)),
@@ -288,3 +291,13 @@ class BoundedReader:
 
     def _where(self, partition: int) -> str:
         return f"read {self._topic} partition {partition} from offset {self._positions[partition]}"
+
+
+def _offsets(messages: Sequence[Message]) -> Sequence[int]:
+    """Return the messages' offsets, which ascend: without holes a range, which nobody need walk through."""
+    if not messages:
+        return ()
+    first, last = message_offset(messages[0]), message_offset(messages[-1])
+    if last - first + 1 == len(messages):
+        return range(first, last + 1)
+    return list(map(message_offset, messages))

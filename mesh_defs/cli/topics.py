@@ -97,7 +97,7 @@ def _records(raw: RawBatch) -> list[dict[str, Any]]:
         {
             "partition": raw.partition,
             "offset": raw.offsets[i],
-            "timestamp": raw.timestamps[i],
+            "timestamp": int(raw.timestamps[i]),
             "key": raw.keys[i],
             "headers": [{"name": name, "value": value} for name, value in raw.headers[i] or ()],
             "value": raw.values[i],

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from mesh_defs.contract.arrow import table_schema
@@ -196,7 +198,7 @@ def _rows(
         topic=batch.topic,
         partition=batch.partition,
         offsets=_picked(batch.offsets, kept),
-        timestamps=_picked(batch.timestamps, kept),
+        timestamps=batch.timestamps if kept is None else batch.timestamps[kept],
         keys=_picked(batch.keys, kept),
         values=_picked(batch.values, kept),
         headers=_picked(opened.headers, kept),
@@ -222,15 +224,13 @@ def _spread(ids: Sequence[int | None], positions: list[int] | None, count: int) 
     return spread
 
 
-def _bad_timestamps(timestamps: Sequence[int]) -> dict[int, Refusal]:
-    if not timestamps or (min(timestamps) >= FIRST_MILLISECOND and max(timestamps) <= LAST_MILLISECOND):
-        return {}
+def _bad_timestamps(timestamps: npt.NDArray[np.int64]) -> dict[int, Refusal]:
+    bad = np.flatnonzero((timestamps < FIRST_MILLISECOND) | (timestamps > LAST_MILLISECOND))
     return {
         i: Refusal(
             "timestamp_range",
-            f"the record's timestamp, {timestamp} ms, is not of the years 1 to 9999",
+            f"the record's timestamp, {timestamps[i]} ms, is not of the years 1 to 9999",
             stage=Stage.ENVELOPE,
         )
-        for i, timestamp in enumerate(timestamps)
-        if not FIRST_MILLISECOND <= timestamp <= LAST_MILLISECOND
+        for i in bad.tolist()
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import xxhash
@@ -33,7 +33,7 @@ def content_hash(batch: RawBatch) -> int:
     return sum(map(_hash, batch.values, seeds)) % _MODULUS
 
 
-def _seeds(keys: list[bytes | None], base: int, offsets: list[int]) -> Iterable[int]:
+def _seeds(keys: list[bytes | None], base: int, offsets: Sequence[int]) -> Iterable[int]:
     if keys.count(None) == len(keys):
         return _shifted(offsets, (base + _NULL_KEY) % _MODULUS)
     coordinates = _shifted(offsets, base % _MODULUS)
@@ -45,7 +45,7 @@ def _seeds(keys: list[bytes | None], base: int, offsets: list[int]) -> Iterable[
     ]
 
 
-def _shifted(offsets: list[int], base: int) -> Iterable[int]:
+def _shifted(offsets: Sequence[int], base: int) -> Iterable[int]:
     """Return the offsets plus a base; without holes they are a range, which costs nothing a record."""
     if offsets[-1] - offsets[0] + 1 == len(offsets) and base + offsets[-1] < _MODULUS:
         return range(base + offsets[0], base + offsets[-1] + 1)

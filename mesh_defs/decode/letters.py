@@ -58,7 +58,7 @@ def letter_of(batch: RawBatch, index: int, refusal: Refusal) -> DeadLetter:
         index=index,
         partition=batch.partition,
         offset=batch.offsets[index],
-        timestamp=batch.timestamps[index],
+        timestamp=int(batch.timestamps[index]),
         stage=refusal.stage,
         rule=refusal.rule,
         path=f"${refusal.path}",

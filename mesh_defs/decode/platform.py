@@ -6,8 +6,10 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
-from typing import Any, Final, cast
+from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -44,7 +46,7 @@ class Rows:
     topic: str
     partition: int
     offsets: Sequence[int]
-    timestamps: Sequence[int]
+    timestamps: npt.NDArray[np.int64]
     keys: Sequence[bytes | None]
     values: Sequence[bytes | None]
     headers: Sequence[Headers | None]
@@ -91,7 +93,7 @@ class PlatformColumns:
     def of(self, rows: Rows, *, epoch: int, ingested_at: int) -> list[Array]:
         """Return the columns, in the order of `contract.arrow.platform_columns`."""
         count = len(rows.offsets)
-        offsets = pa.array(rows.offsets, pa.int64())
+        offsets = _offsets_array(rows.offsets)
         timestamps = timestamps_array(rows.timestamps)
         gone = None if rows.tombstones is None else pa.array(rows.tombstones, pa.bool_())
         silent = None if rows.without_columns is None else pa.array(rows.without_columns, pa.bool_())
@@ -104,7 +106,7 @@ class PlatformColumns:
             self._event_id(rows, offsets, silent),
             self._event_time(rows, timestamps, silent),
             pa.repeat(pa.scalar(epoch, pa.int32()), count),
-            pa.nulls(count, pa.int32()) if rows.schema_ids is None else pa.array(rows.schema_ids, pa.int32()),
+            _ids_array(rows.schema_ids or [None] * count),
             pa.repeat(pa.scalar(ingested_at, INSTANT), count),
             pa.repeat(pa.scalar(value=False), count) if gone is None else gone,
             pa.nulls(count, pa.string()) if rows.unknown is None else pa.array(rows.unknown, pa.string()),
@@ -115,7 +117,7 @@ class PlatformColumns:
             found.append(pa.array(rows.values, pa.binary()))
         if rows.lines is not None:
             found += [pa.repeat(pa.scalar(rows.topic), count), pa.array(rows.lines, pa.int64())]
-        return cast("list[Array]", found)
+        return found
 
     def _event_id(self, rows: Rows, offsets: Array, silent: Array | None) -> Array:
         if self._id is None:
@@ -132,12 +134,24 @@ class PlatformColumns:
         return told if silent is None else pc.if_else(silent, _default_time(rows, timestamps), told)
 
 
-def timestamps_array(milliseconds: Sequence[int]) -> Array:
+def timestamps_array(milliseconds: npt.ArrayLike) -> Array:
     """Return Kafka's timestamps, -1 as null; all others must be of the years 1 to 9999."""
-    array = pa.array(milliseconds, pa.int64())
-    if _NO_TIMESTAMP in milliseconds:
-        array = pc.if_else(pc.equal(array, pa.scalar(_NO_TIMESTAMP)), None, array)
-    return array.cast(_MILLIS).cast(INSTANT)
+    numbers = np.asarray(milliseconds, np.int64)
+    array: Any = pa.array(numbers, mask=numbers == _NO_TIMESTAMP)
+    return array.cast(_MILLIS).cast(INSTANT)  # type: ignore[no-any-return]
+
+
+def _offsets_array(offsets: Sequence[int]) -> Array:
+    if isinstance(offsets, range):
+        return pa.array(np.arange(offsets.start, offsets.stop))
+    return pa.array(offsets, pa.int64())
+
+
+def _ids_array(ids: Sequence[int | None]) -> Array:
+    """Return the numbers of schemas, which are one and the same in most batches."""
+    if ids and ids.count(ids[0]) == len(ids):
+        return pa.repeat(pa.scalar(ids[0], pa.int32()), len(ids))
+    return pa.array(ids, pa.int32())
 
 
 def headers_array(headers: Sequence[Headers | None]) -> Array:

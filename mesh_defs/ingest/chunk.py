@@ -33,7 +33,7 @@ class Limits:
 
     Attributes:
         rows: Records a chunk.
-        size_bytes: Bytes of keys and values a chunk.
+        size_bytes: Bytes of rows a chunk, as Arrow holds them, and of the payloads of its dead letters.
         seconds: How long one stream may fill a chunk, so that others and readers are not kept waiting.
         gaps: Ledger gaps a chunk; compacted topics have many.
         batch: Records asked of the broker at once; more leave the processor's cache.
@@ -43,7 +43,7 @@ class Limits:
     size_bytes: int = 512 * 1024 * 1024
     seconds: float = 10.0
     gaps: int = 10_000
-    batch: int = 10_000
+    batch: int = 20_000
 
 
 def never() -> bool:
@@ -186,7 +186,7 @@ class StreamRun:
         return _Tally(from_offset=lost.from_offset, next_offset=lost.to_offset, gaps=[lost])
 
     def _take(self, raw: RawBatch, tallies: dict[int, _Tally], staging: Staging, outcomes: bytearray) -> int:
-        """Decode and stage one raw batch; return its size in bytes."""
+        """Decode and stage one raw batch; return the size in bytes of what became of it."""
         if raw.partition in self.errors or self.tripped is not None:
             return 0
         typed = self._decoder.decode(raw, epoch=self.plan.epoch, ingested_at=staging.ingested_at)
@@ -209,7 +209,7 @@ class StreamRun:
         tallies[raw.partition].take(raw, typed)
         self.unknown.update(typed.unknown_fields)
         staging.put(typed)
-        return sum(map(len, filter(None, raw.values))) + sum(map(len, filter(None, raw.keys)))
+        return _size(typed)
 
     def _refuses(self, letter: DeadLetter) -> bool:
         if self.contract.on_error is OnError.FAIL:
@@ -238,6 +238,11 @@ class StreamRun:
             contract_version=self.contract.version,
             leader_epoch=tally.leader_epoch,
         )
+
+
+def _size(typed: TypedBatch) -> int:
+    letters = sum(len(letter.value or b"") for letter in typed.dead_letters)
+    return letters + sum(rows.nbytes for rows in typed.tables.values())
 
 
 def _refused_error(contract: StreamContract, letter: DeadLetter) -> RecordRefusedError:

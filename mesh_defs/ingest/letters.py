@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
 from mesh_defs.contract.contract import StreamContract
 from mesh_defs.model.records import Headers, RawBatch
 from mesh_defs.store import DomainStore
@@ -93,7 +95,7 @@ def read_letters(store: DomainStore, contract: StreamContract, span: LetterSpan,
         topic=contract.topic,
         partition=span.partition,
         offsets=[row[0] for row in rows],
-        timestamps=[NO_TIMESTAMP if row[1] is None else row[1] for row in rows],
+        timestamps=np.array([NO_TIMESTAMP if row[1] is None else row[1] for row in rows], np.int64),
         keys=[row[2] for row in rows],
         values=[row[3] for row in rows],
         headers=[_headers(row[4]) for row in rows],

@@ -8,6 +8,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from mesh_defs.model.corrections import (
@@ -34,14 +36,14 @@ class Stage(StrEnum):
 class RawBatch:
     """Consecutive records of one partition, column-wise, exactly as the broker handed them out.
 
-    The columns are Python lists of equal length, not Arrow arrays: the decoder needs the bytes as Python
-    objects, and a trip through Arrow and back costs more than the decoding.
+    The columns are sequences of equal length; bytes are Python's, not Arrow's: the decoder needs them as objects,
+    and a trip through Arrow and back costs more than the decoding.
 
     Attributes:
         topic: The topic's name.
         partition: The partition that all records come from.
-        offsets: Ascending, with holes where the broker handed nothing out.
-        timestamps: Milliseconds since the epoch; -1 where the record has none.
+        offsets: Ascending, with holes where the broker handed nothing out; a range where there are none.
+        timestamps: Milliseconds since the epoch; -1 where the record has none. One number a record.
         keys: Bytes, or None for a null key. Null and empty are distinct.
         values: Bytes, or None for a tombstone.
         headers: A list a record, or None where it has no headers.
@@ -51,8 +53,8 @@ class RawBatch:
 
     topic: str
     partition: int
-    offsets: list[int]
-    timestamps: list[int]
+    offsets: Sequence[int]
+    timestamps: npt.NDArray[np.int64]
     keys: list[bytes | None]
     values: list[bytes | None]
     headers: list[Headers | None]

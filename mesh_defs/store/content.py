@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import duckdb
+import numpy as np
 
 from mesh_defs.decode import content_hash
 from mesh_defs.model.records import RawBatch
@@ -87,7 +88,7 @@ def _batch(
         topic=account.stream,
         partition=account.partition,
         offsets=offsets,
-        timestamps=[-1] * len(offsets),
+        timestamps=np.full(len(offsets), -1),
         keys=keys,
         values=values,
         headers=[None] * len(offsets),

@@ -51,7 +51,7 @@ def test_records_come_byte_for_byte(kafka: Any, broker: Broker, drain: Any) -> N
     (batch,) = drain(broker, topic)
     assert batch.topic == topic
     assert batch.partition == 0
-    assert batch.offsets == [0, 1, 2, 3]
+    assert list(batch.offsets) == [0, 1, 2, 3]
     assert batch.keys == [b"\x80\xfe", b"", None, None]
     assert batch.values == [b"v", None, b"", b"many"]
     assert batch.timestamps[0] == 1_357_000_000_123

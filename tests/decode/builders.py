@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mesh_defs.contract.choices import EventKind
 from mesh_defs.contract.contract import StreamContract
 from mesh_defs.contract.types import Column, ColumnType, Kind
@@ -52,8 +54,8 @@ def batch(
     return RawBatch(
         topic="shop.orders.v1",
         partition=3,
-        offsets=list(range(FIRST_OFFSET, FIRST_OFFSET + count)),
-        timestamps=list(timestamps or [1_000] * count),
+        offsets=range(FIRST_OFFSET, FIRST_OFFSET + count),
+        timestamps=np.array(timestamps or [1_000] * count, np.int64),
         keys=list(keys or [None] * count),
         values=[v.encode() if isinstance(v, str) else v for v in values],
         headers=list(headers or [None] * count),
@@ -65,7 +67,7 @@ def decoded(contract: StreamContract, records: RawBatch) -> TypedBatch:
     typed = decoder_for(contract).decode(records, epoch=2, ingested_at=INGESTED_AT)
     typed.rows.validate(full=True)
     offsets = typed.rows["_offset"].to_pylist()
-    assert sorted([*offsets, *(letter.offset for letter in typed.dead_letters)]) == records.offsets
+    assert sorted([*offsets, *(letter.offset for letter in typed.dead_letters)]) == list(records.offsets)
     assert offsets == sorted(offsets)
     return typed
 

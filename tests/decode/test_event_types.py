@@ -54,7 +54,7 @@ def decoded(contract: StreamContract, records: RawBatch) -> TypedBatch:
         offsets = rows["_offset"].to_pylist()
         assert offsets == sorted(offsets)
         found += offsets
-    assert sorted(found) == records.offsets
+    assert sorted(found) == list(records.offsets)
     return typed
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from mesh_defs.contract.avro.schema import read_schema
 from mesh_defs.contract.avro.types import AvroSchema, Record, Union
+from mesh_defs.decode.avro.blocks import Blocks
 from mesh_defs.decode.avro.nodes import MAX_NODES, TooLargeError, is_null, node_of
 from mesh_defs.decode.avro.reader import Reader, read_branch
 from mesh_defs.decode.columns.base import Array
@@ -18,8 +19,8 @@ from mesh_defs.decode.schemas import RegisteredSchema
 from mesh_defs.model.errors import ContractError
 from mesh_defs.model.records import Stage
 
-_FEW: Final = 8
-"""So few payloads the exact decoder reads faster than polars is called."""
+_FEW: Final = 48
+"""So few payloads the exact decoder reads faster than the fast one takes its steps."""
 
 _PIECE: Final = 1_024
 """So many payloads the exact decoder reads in some milliseconds."""
@@ -35,9 +36,6 @@ class RecordType:
     """
 
     def __init__(self, schema: AvroSchema, record: Record) -> None:
-        # Polars takes 40 MB: code servers, which only know what a decoder is, do without it.
-        from mesh_defs.decode.avro.blocks import Blocks  # noqa: PLC0415
-
         self.schema = schema
         self.name = record.name
         self.node = node_of(schema, record)

@@ -8,13 +8,12 @@ present, the value is the payload alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from mesh_defs.decode.block import Block
 from mesh_defs.decode.framing.frames import Frame, Frames, Unframed
 from mesh_defs.decode.refusal import Refusal
 from mesh_defs.model.records import Headers, Stage
@@ -23,6 +22,9 @@ HEADER: Final = "__value_schema_id"
 
 _ID_SIZE: Final = 5
 _GUID_SIZE: Final = 17
+_PREFIX: Final = np.uint64((1 << 8 * _ID_SIZE) - 1)
+"""The bytes of a magic byte and an id, of the eight in a block's word."""
+
 _SIZES: Final = {0: _ID_SIZE, 1: _GUID_SIZE}
 
 
@@ -57,14 +59,12 @@ def _all_alike(values: Sequence[bytes]) -> Frames | None:
     """Return the values without their frames if all have the first one's prefix, as most batches do."""
     if not values or values[0][:1] != b"\0" or len(values[0]) < _ID_SIZE:
         return None
-    prefix = values[0][:_ID_SIZE]
-    array: Any = pa.array(values, pa.large_binary())
-    alike = pc.starts_with(array, pattern=prefix)  # type: ignore[call-overload] # stubs: text only
-    if not pc.all(alike).as_py():
+    block = Block(values)
+    prefixes = block.words[block.begins] & _PREFIX
+    if (prefixes != prefixes[0]).any() or (block.ends - block.begins < _ID_SIZE).any():
         return None
-    ends = np.frombuffer(array.buffers()[1], np.int64, len(values) + 1)
-    payloads = Unframed(values, prefix, np.diff(ends))
-    return Frames(groups={_named(prefix): range(len(values))}, payloads=payloads)
+    payloads = Unframed(values, _ID_SIZE, block.part(slice(None), skipped=_ID_SIZE))
+    return Frames(groups={_named(values[0][:_ID_SIZE]): range(len(values))}, payloads=payloads)
 
 
 def _split(value: bytes, headers: Headers | None) -> tuple[bytes, bytes]:

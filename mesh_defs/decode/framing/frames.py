@@ -8,13 +8,10 @@ from operator import itemgetter
 from typing import Protocol, TypeAlias, overload
 from uuid import UUID
 
-import numpy as np
-import numpy.typing as npt
-
+from mesh_defs.decode.block import Block
 from mesh_defs.decode.refusal import Refusal
 from mesh_defs.model.records import Headers
 
-Sizes: TypeAlias = npt.NDArray[np.int64]
 Frame: TypeAlias = int | UUID | bytes | None
 """What a frame names: a registry's id or GUID, a fingerprint, or nothing."""
 
@@ -22,19 +19,16 @@ Frame: TypeAlias = int | UUID | bytes | None
 class Unframed(Sequence[bytes]):
     """What stands behind the frames of values that all begin with the same one.
 
-    To cut thousands of values costs more than to read them, so it is left until somebody asks for the payloads; who
-    can read over the frames takes `framed`.
+    To cut thousands of values costs more than to read them, so it is left until somebody asks for the payloads.
 
     Attributes:
-        framed: The values, with their frames.
-        frame: The bytes that each begins with.
-        sizes: In bytes, of each value with its frame.
+        block: The payloads where they stand, between their frames.
     """
 
-    def __init__(self, framed: Sequence[bytes], frame: bytes, sizes: Sizes) -> None:
-        self.framed = framed
-        self.frame = frame
-        self.sizes = sizes
+    def __init__(self, framed: Sequence[bytes], frame_size: int, block: Block) -> None:
+        self._framed = framed
+        self._frame_size = frame_size
+        self.block = block
 
     @overload
     def __getitem__(self, index: int) -> bytes: ...
@@ -45,16 +39,16 @@ class Unframed(Sequence[bytes]):
     def __getitem__(self, index: int | slice) -> bytes | Unframed:
         """Return a payload, or some of them."""
         if isinstance(index, slice):
-            return Unframed(self.framed[index], self.frame, self.sizes[index])
-        return self.framed[index][len(self.frame) :]
+            return Unframed(self._framed[index], self._frame_size, self.block.part(index))
+        return self._framed[index][self._frame_size :]
 
     def __len__(self) -> int:
         """Return how many there are."""
-        return len(self.framed)
+        return len(self._framed)
 
     def __iter__(self) -> Iterator[bytes]:
         """Iterate over the payloads."""
-        return map(itemgetter(slice(len(self.frame), None)), self.framed)
+        return map(itemgetter(slice(self._frame_size, None)), self._framed)
 
 
 @dataclass(slots=True, kw_only=True)

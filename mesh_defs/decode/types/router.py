@@ -115,7 +115,7 @@ def _part(batch: RawBatch, opened: Opened, positions: list[int]) -> tuple[RawBat
         topic=batch.topic,
         partition=batch.partition,
         offsets=pick(batch.offsets),
-        timestamps=pick(batch.timestamps),
+        timestamps=batch.timestamps[positions],
         keys=pick(batch.keys),
         values=pick(batch.values),
         headers=pick(batch.headers),

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 
 from mesh_defs.contract.arrow import LOADS
@@ -218,8 +219,8 @@ def _raw(file: SourceFile, records: Records, begin: int) -> RawBatch:
     return RawBatch(
         topic=file.name,
         partition=PARTITION,
-        offsets=list(range(begin, begin + count)),
-        timestamps=[file.modified_ns // 1_000_000] * count,
+        offsets=range(begin, begin + count),
+        timestamps=np.full(count, file.modified_ns // 1_000_000),
         keys=[None] * count,
         values=list(records.values),
         headers=[None] * count,

@@ -19,6 +19,9 @@ from mesh_defs.decode.refusal import Refusal
 from tests.avro_schemas import schemas
 from tests.avro_values import decimal, encoded, parsed, plain, read, said_by, same, values
 
+_TIMES = 6
+"""Nine payloads, so many times: enough for the fast decoder to look first."""
+
 _CALM = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -109,7 +112,7 @@ def test_a_damaged_payload_meets_one_verdict(data: st.DataObject) -> None:
     good = [
         encoded(writer, value)
         for value in data.draw(st.lists(values(schema, record), min_size=9, max_size=9))
-    ]
+    ] * _TIMES
     bad = data.draw(st.sampled_from(good).flatmap(damaged))
     place = data.draw(st.integers(0, len(good)))
     together = [*good[:place], bad, *good[place:]]
@@ -157,11 +160,11 @@ NULLABLE = {
 @settings(_CALM, max_examples=100)
 @given(st.data())
 def test_an_index_of_no_branch_is_refused_whoever_reads(data: st.DataObject) -> None:
-    """Polars would take any other index for one of the two; each byte of a payload is made such an index in turn."""
+    """Each byte of a payload is made such an index in turn."""
     schema, record = of(NULLABLE)
     writer = plain(schema, record)
     drawn = data.draw(st.lists(values(schema, record), min_size=9, max_size=9))
-    good = [encoded(writer, value) for value in drawn]
+    good = [encoded(writer, value) for value in drawn] * _TIMES
     assert Blocks(node_of(schema, record)).read(good) is not None
     chosen = data.draw(st.sampled_from(good))
     place = data.draw(st.integers(0, len(chosen) - 1))
@@ -200,6 +203,69 @@ def test_long_texts_and_long_arrays_are_read_at_once() -> None:
         found = blocks.read([payload] * 9)
         assert (found is not None) is possible
         assert Reader(schema, record).read(payload)["days"] == [["z" * 100, ""]] * count
+
+
+def test_numbers_of_every_length_are_read_at_once() -> None:
+    """Longs of one to ten bytes, and decimals of one to sixteen, however many of them only repeat the sign."""
+    decimal38 = {"type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 5}
+    fields = [{"name": "n", "type": "long"}, {"name": "d", "type": decimal38}, {"name": "i", "type": "int"}]
+    schema, record = of({"type": "record", "name": "R", "fields": fields})
+    longs = [n for k in range(63) for n in (2**k, 2**k - 1, -(2**k), -(2**k) - 1)] + [2**63 - 1, -(2**63)]
+    digits = [n for k in range(38) for n in (10**k, -(10**k), 10 ** (k + 1) - 1)]
+    written = [
+        n.to_bytes(size, "big", signed=True) for n in digits for size in range(n.bit_length() // 8 + 1, 17)
+    ]
+    count = max(len(longs), len(written))
+    payloads = [
+        long_of(longs[i % len(longs)])
+        + long_of(len(written[i % len(written)]))
+        + written[i % len(written)]
+        + long_of(longs[i % len(longs)] >> 32)
+        for i in range(count)
+    ]
+    fast = Blocks(node_of(schema, record)).read(payloads)
+    refused: dict[int, Refusal] = {}
+    exact = RecordType(schema, record)._read_each(payloads, refused)
+    assert not refused
+    assert fast is not None
+    assert all(one.equals(other) for one, other in zip(fast, exact, strict=True))
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param(b"\xff" * 10 + b"\1", id="a number of eleven bytes"),
+        pytest.param(b"\2", id="an odd end"),
+        pytest.param(b"\4\2a\2b\2a\2c\0", id="two entries of one key"),
+        pytest.param(b"\3\10\2a\2b\0", id="a block that tells its size"),
+        pytest.param(b"\2\2a\4\xed\xa0\0", id="no text"),
+        pytest.param(b"\2\2a\xfe\xff\xff\xff\xff\xff\xff\xff\x7f\0", id="a text as long as the sea"),
+    ],
+)
+def test_what_the_fast_decoder_doubts_the_exact_one_decides(bad: bytes) -> None:
+    """Here maps: of equal keys the last wins, and blocks may tell their size; all else is refused."""
+    fields = [{"name": "m", "type": {"type": "map", "values": "string"}}]
+    schema, record = of({"type": "record", "name": "R", "fields": fields})
+    good = encoded(plain(schema, record), {"m": {"k": "v", "": "w"}})
+    type_ = RecordType(schema, record)
+    assert Blocks(type_.node).read([good] * 60) is not None
+    assert Blocks(type_.node).read([*[good] * 60, bad]) is None
+    alone: dict[int, Refusal] = {}
+    among: dict[int, Refusal] = {}
+    one = type_.read([bad], alone)[0].to_pylist()
+    many = type_.read([*[good] * 60, bad], among)[0].to_pylist()
+    assert [r.message for r in among.values()] == [r.message for r in alone.values()]
+    assert many == type_.read([good] * 60, {})[0].to_pylist() + one
+
+
+def long_of(number: int) -> bytes:
+    """Return a number as Avro writes it."""
+    left = ((number << 1) ^ (number >> 63)) & (2**64 - 1)
+    written = bytearray()
+    while left > 0x7F:
+        written.append(left & 0x7F | 0x80)
+        left >>= 7
+    return bytes([*written, left])
 
 
 def damaged(payload: bytes) -> st.SearchStrategy[bytes]:

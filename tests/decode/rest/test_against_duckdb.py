@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -99,8 +100,8 @@ def decoded(names: Sequence[str], text: str) -> list[tuple[Any, ...]]:
         raw = RawBatch(
             topic="t.csv",
             partition=0,
-            offsets=list(range(count)),
-            timestamps=[0] * count,
+            offsets=range(count),
+            timestamps=np.zeros(count, np.int64),
             keys=[None] * count,
             values=list(records.values),
             headers=[None] * count,
