@@ -66,9 +66,10 @@ def _say_retired(selected: Selection) -> None:
 
 def _tell(reports: list[PassReport]) -> None:
     """Say what stopped streams, and what a person should know of besides."""
-    for stream in (s for report in reports for s in report.streams):
-        for warning in stream.warnings:
-            say(f"mesh: {warning}")
+    streams = [stream for report in reports for stream in report.streams]
+    for warning in dict.fromkeys(warning for stream in streams for warning in stream.warnings):
+        say(f"mesh: {warning}")
+    for stream in streams:
         for trouble in stream.troubles:
             say_error(trouble.error)
 

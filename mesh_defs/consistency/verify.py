@@ -115,6 +115,8 @@ class _Verifier:
             return _unseen(contract), None
         verified = verify_stream(self.store, contract.name, mark=mark, deep=self.full)
         violations, fresh = list(verified.violations), verified.mark
+        if self.store.restored is not None:
+            violations.append(violation(contract, stored.epoch, (None, None), "newest", self.store.restored))
         records = None
         if self.brokers is not None and isinstance(contract, StreamContract) and not contract.is_retired:
             before = fresh.compared(stored.epoch) if fresh else {}

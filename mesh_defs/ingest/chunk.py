@@ -26,6 +26,8 @@ from mesh_defs.model.records import (
 )
 from mesh_defs.store import DomainStore
 
+_AHEAD_MS = 24 * 60 * 60 * 1000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -118,6 +120,7 @@ class StreamRun:
         self.errors: dict[int, MeshError] = dict(plan.errors)
         self.tripped: MeshError | None = None
         self.unknown: Counter[str] = Counter()
+        self.warnings: tuple[str, ...] = ()
         self._reader = reader
         self._decoder = decoder
         self._recent = recent
@@ -189,6 +192,8 @@ class StreamRun:
         """Decode and stage one raw batch; return the size in bytes of what became of it."""
         if raw.partition in self.errors or self.tripped is not None:
             return 0
+        if raw.timestamps.max() > staging.ingested_at // 1000 + _AHEAD_MS:
+            self.warnings = (_ahead_sentence(self.contract),)
         typed = self._decoder.decode(raw, epoch=self.plan.epoch, ingested_at=staging.ingested_at)
         refused = next((letter for letter in typed.dead_letters if self._refuses(letter)), None)
         if refused is not None:
@@ -238,6 +243,14 @@ class StreamRun:
             contract_version=self.contract.version,
             leader_epoch=tally.leader_epoch,
         )
+
+
+def _ahead_sentence(contract: StreamContract) -> str:
+    """Return a sentence that is the same however many records it is about, so that it is told once."""
+    return (
+        f"{contract.full_name} has records of which Kafka's timestamp is more than a day ahead of this machine's "
+        "clock, `_timestamp > _ingested_at + INTERVAL 1 DAY`: a producer's clock is wrong, or this one's"
+    )
 
 
 def _size(typed: TypedBatch) -> int:

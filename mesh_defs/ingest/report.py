@@ -100,7 +100,7 @@ class StreamReport:
         return replace(
             later,
             partitions=tuple(own[p] for p in sorted(own)),
-            warnings=self.warnings + later.warnings,
+            warnings=tuple(dict.fromkeys(self.warnings + later.warnings)),
             unknown_fields=tuple(sorted(unknown.items())),
             tables=tuple((name, before.get(name, 0) + rows) for name, rows in later.tables) or self.tables,
         )

@@ -124,7 +124,7 @@ class DomainWork:
         """
         groups: dict[ConnectionKey, list[StreamContract]] = {}
         for contract in contracts:
-            self._accounts.setdefault(contract.name, StreamAccount(contract=contract))
+            self._accounts.setdefault(contract.name, self._account(contract))
             self._held[contract.name] = (held or {}).get(contract.name, ())
             groups.setdefault(connection_key(contract), []).append(contract)
         for group in groups.values():
@@ -139,6 +139,10 @@ class DomainWork:
                     self._begin(contract, glance)
                 except MeshError as error:
                     self._refuse(contract, error)
+
+    def _account(self, contract: StreamContract) -> StreamAccount:
+        restored = self._store.restored
+        return StreamAccount(contract=contract, warnings=[] if restored is None or self._tail else [restored])
 
     def _begin(self, contract: StreamContract, glance: TopicQuestions) -> None:
         decoder = self._decoder(contract)
@@ -276,6 +280,7 @@ class DomainWork:
         run = self._runs.pop(name)
         account = self._accounts[name]
         account.unknown.update(run.unknown)
+        account.warnings += run.warnings
         account.troubles += [Trouble(error=e, partition=p) for p, e in run.errors.items()]
         if error is not None:
             account.troubles.append(Trouble(error=error))

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import duckdb
@@ -19,6 +20,7 @@ from mesh_defs.store.engine import Attached, first_row
 from mesh_defs.store.errors import first_line, is_retryable, store_error
 from mesh_defs.store.layout import OFFSETS, parse_row, read_row
 from mesh_defs.store.lock import WriterLock
+from mesh_defs.store.newest import note_newest
 from mesh_defs.store.offsets import StoreOffsets
 from mesh_defs.store.offsets_text import offsets_to_json
 from mesh_defs.store.schema import table_name
@@ -29,6 +31,10 @@ _FIRST_PAUSE_S = 0.05
 
 class Lane(Attached, Protocol):
     """What a transaction needs of a domain's store, attached for writing."""
+
+    @property
+    def folder(self) -> Path:
+        """The domain's data folder."""
 
     def reconnect(self) -> None:
         """Replace the connection by a new one."""
@@ -76,6 +82,7 @@ def transact(lane: Lane, work: Transaction, on_step: OnStep) -> Committed:
     on_step(2)
     with lane.lock(work.purpose):
         committed = _try_until_known(lane, work, batch, on_step)
+        note_newest(lane.folder, committed.snapshot)
     on_step(8)
     return committed
 

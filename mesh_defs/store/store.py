@@ -29,6 +29,7 @@ from mesh_defs.store.errors import translated
 from mesh_defs.store.lane import current_snapshot
 from mesh_defs.store.layout import DEAD_LETTERS_TABLE, lay_out, parse_row, read_row
 from mesh_defs.store.lock import WriterLock
+from mesh_defs.store.newest import NEWEST_FILE, read_newest, restored_sentence
 from mesh_defs.store.offsets import StoreOffsets
 from mesh_defs.store.refresh import replace_rows
 from mesh_defs.store.schema import alter_statements, create_statement, stored_columns, table_name
@@ -46,6 +47,7 @@ class DomainStore:
     Attributes:
         folder: The domain's data folder.
         domain: The name under which the lake is attached.
+        restored: A sentence where the catalog was found to be an older one than was here before, else None.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class DomainStore:
         self.folder = folder.absolute()
         self.domain = domain
         self.read_only = read_only
+        self.restored: str | None = None
         self._lock_timeout = lock_timeout
         self._con = ENGINES.take()
         self._closed = False
@@ -255,14 +258,18 @@ class DomainStore:
         self.close()
 
     def _begin(self) -> None:
-        if self.read_only:
-            attach_domain(self._con, self.domain, self.folder)
-            self.offsets()
-            return
-        if not self.exists(self.folder):
+        if not self.read_only and not self.exists(self.folder):
             self._create()
-        attach_domain(self._con, self.domain, self.folder, read_only=False)
+        # Before the catalog is looked at: commits may be under way.
+        newest = read_newest(self.folder)
+        attach_domain(self._con, self.domain, self.folder, read_only=self.read_only)
         self.offsets()
+        if newest:
+            with translated(f"open the store of domain {self.domain}"):
+                snapshot = current_snapshot(self._con, self.domain)
+            self.restored = restored_sentence(self.domain, snapshot, newest) if snapshot < newest else None
+        if self.read_only:
+            return
         # A store of an earlier mesh lacks the columns that have come since.
         self.ensure_table(DEAD_LETTERS_TABLE, DEAD_LETTERS)
 
@@ -279,6 +286,7 @@ class DomainStore:
             lay_out(self._con, self.domain)
             self._con.execute(f"DETACH {quote(self.domain)}")
             sync(draft)
+            (self.folder / NEWEST_FILE).unlink(missing_ok=True)
             draft.rename(self.folder / CATALOG_FILE)
             sync(self.folder)
 

@@ -195,22 +195,27 @@ def test_an_event_sent_twice_is_two_records(mesh: MeshFolder, kafka: KafkaServer
 
 @pytest.mark.fault(34)
 def test_times_of_producers_whose_clocks_are_wrong(mesh: MeshFolder, kafka: KafkaServer) -> None:
-    """1970, 2262 and a day off: rows keep their offsets' order and the times that they came with."""
+    """1970, 2262 and a day off: rows keep their order and their times; of what is far ahead a person is told."""
     topic = kafka.topic(config={"message.timestamp.after.max.ms": str((1 << 63) - 1), "retention.ms": "-1"})
     mesh.stream("shop.orders", topic)
     now = int(time.time() * 1_000)
     times = [now, YEAR_2262, 1, now - DAY, now + DAY]
     kafka.produce(topic, [{"value": order(n), "timestamp": at} for n, at in enumerate(times)])
-    assert mesh.ingest("shop").row_count == len(times)
+    report = mesh.ingest("shop")
+    assert report.row_count == len(times)
+    (warning,) = report.streams[0].warnings
+    found = mesh.rows(f"SELECT _offset FROM shop.orders WHERE {warning.split('`')[1]}")  # noqa: S608
+    assert found == [(times.index(YEAR_2262),)]
     stored = mesh.rows("SELECT epoch_ms(_timestamp) FROM shop.orders ORDER BY _offset")
     assert stored == [(at,) for at in times]
-    assert mesh.ingest("shop").row_count == 0
+    again = mesh.ingest("shop")
+    assert (again.row_count, again.streams[0].warnings) == (0, ())
     holds(mesh)
 
 
 @pytest.mark.fault(39)
 def test_an_old_catalog_reads_again_what_it_lacks(mesh: MeshFolder, kafka: KafkaServer) -> None:
-    """The store answers for less than it did; the next pass fills it up, and newer files double nothing."""
+    """It is noticed by whoever opens it; the next pass fills it up, and newer files double nothing."""
     topic = kafka.topic()
     mesh.stream("shop.orders", topic)
     kafka.produce(topic, [order(n) for n in range(5)])
@@ -223,7 +228,14 @@ def test_an_old_catalog_reads_again_what_it_lacks(mesh: MeshFolder, kafka: Kafka
         leftover.unlink()
     catalog.write_bytes(backup)
     assert mesh.rows("SELECT count(*) FROM shop.orders") == [(5,)]
-    assert mesh.ingest("shop").row_count == 3
+    project = mesh.open()
+    (verified,) = verify_domain(project, project.domain("shop"))
+    assert [v.invariant for v in verified.violations] == ["newest"]
+    report = mesh.ingest("shop")
+    assert report.row_count == 3
+    assert [v.message for v in verified.violations] == [
+        f"shop.orders: {w}" for w in report.streams[0].warnings
+    ]
     assert mesh.rows("SELECT order_id FROM shop.orders ORDER BY _offset") == [(n,) for n in range(8)]
     holds(mesh)
 

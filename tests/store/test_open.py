@@ -10,6 +10,8 @@ import pytest
 
 from mesh_defs.model.errors import LayoutError, StoreError
 from mesh_defs.store import DomainStore, attach_domain, connect_engine, engine, verify_store
+from mesh_defs.store.lane import current_snapshot
+from mesh_defs.store.newest import NEWEST_FILE
 from tests.store import kit
 
 
@@ -164,3 +166,18 @@ def test_nothing_is_installed_by_itself() -> None:
     for name in names:
         assert con.execute("SELECT current_setting(?)", [name]).fetchone() == (False,)
     con.close()
+
+
+@pytest.mark.parametrize("text", ["", "x", "\u00e9", "-7", "999\n"])
+def test_an_older_catalog_is_told_from_a_hint_that_is_none(store: DomainStore, text: str) -> None:
+    """A commit notes its snapshot beside the catalog; what is no number says nothing."""
+    kit.append(store, 1)
+    newest = store.folder / NEWEST_FILE
+    assert int(newest.read_text(encoding="ascii")) == current_snapshot(store.connection, kit.DOMAIN)
+    newest.write_text(text, encoding="utf-8")
+    for read_only in (True, False):
+        with DomainStore.open(store.folder, kit.DOMAIN, read_only=read_only) as again:
+            assert (again.restored is not None) is text.startswith("999")
+    kit.append(store, 1)
+    with DomainStore.open(store.folder, kit.DOMAIN, read_only=True) as again:
+        assert again.restored is None

@@ -38,6 +38,12 @@ _BITS: Final = 8
 _UUID_BYTES: Final = 16
 _DURATION_BYTES: Final = 12
 
+_LARGEST: Final = (1 << 31) - 1
+"""Bytes of a fixed: the size is an int of 32 bits to Avro's own parsers."""
+
+_MOST_DIGITS: Final = 4_096
+"""A decimal of more is taken for an invalid one: to compare with its largest value would take for ever."""
+
 
 def read_schema(text: str, source: Path | str, references: Sequence[str] = ()) -> AvroSchema:
     """Read a schema.
@@ -202,9 +208,9 @@ def _enum(node: Node, name: str, aliases: frozenset[str]) -> Enum:
 
 def _fixed(node: Node, name: str, aliases: frozenset[str]) -> Fixed:
     size = _whole(node, "size")
-    if size is None:
+    if size is None or size > _LARGEST:
         raise AvscError(
-            f"the size of the fixed {name} must be a whole number, 0 or more", _line(node, "size")
+            f"the size of the fixed {name} must be a whole number from 0 to {_LARGEST}", _line(node, "size")
         )
     return Fixed(name=name, size=size, aliases=aliases, logical=_logical(node, "fixed", size))
 
@@ -226,9 +232,9 @@ def _logical(node: Node, kind: str, size: int | None) -> Logical | None:
 def _decimal(node: Node, size: int | None) -> Logical | None:
     precision = _whole(node, "precision")
     scale = 0 if node.get("scale") is None else _whole(node, "scale")
-    if not precision or scale is None or scale > precision:
+    if not precision or precision > _MOST_DIGITS or scale is None or scale > precision:
         return None
-    if size is not None and 10**precision - 1 > (1 << max(_BITS * size - 1, 0)) - 1:
+    if size is not None and 10**precision > 1 << max(_BITS * min(size, _MOST_DIGITS) - 1, 0):
         return None
     return Logical(name="decimal", precision=precision, scale=scale)
 

@@ -102,10 +102,10 @@ def _beyond(block: Block, raw: _Words, at: Positions) -> tuple[_Words, Positions
 
 
 def lengths(block: Block, at: Positions) -> tuple[Numbers, Positions]:
-    """Return the numbers that stand before texts, bytes and blocks of arrays, and where they end.
+    """Return the lengths that stand before texts and bytes, and where those begin.
 
     Raises:
-        DoubtError: One is negative, as where a block of an array tells its size, or longer than all payloads.
+        DoubtError: One is negative, or longer than all payloads.
     """
     found, at = numbers(block, at)
     if ((found < 0) | (found > len(block.octets))).any():
@@ -197,7 +197,8 @@ def _cut_out(block: Block, begin: Positions, end: Positions, arrow: pa.DataType)
     count = len(begin)
     if not count:
         return pa.array([], arrow)
-    if (end[:-1] > begin[1:]).any() or end[-1] > len(block.octets) or len(block.octets) > _LONGEST_BLOCK:
+    ascend = (begin <= end).all() and (end[:-1] <= begin[1:]).all()
+    if not ascend or end[-1] > len(block.octets) or len(block.octets) > _LONGEST_BLOCK:
         raise DoubtError
     offsets: Any = np.empty(2 * count, np.int32)
     offsets[::2], offsets[1::2] = begin, end

@@ -19,9 +19,6 @@ from mesh_defs.decode.schemas import RegisteredSchema
 from mesh_defs.model.errors import ContractError
 from mesh_defs.model.records import Stage
 
-_FEW: Final = 48
-"""So few payloads the exact decoder reads faster than the fast one takes its steps."""
-
 _PIECE: Final = 1_024
 """So many payloads the exact decoder reads in some milliseconds."""
 
@@ -49,7 +46,7 @@ class RecordType:
             payloads: Without frames.
             refused: Takes the refused ones, by their position.
         """
-        fields = self._blocks.read(payloads) if len(payloads) > _FEW else None
+        fields = self._blocks.read(payloads) if len(payloads) > self._blocks.few else None
         if fields is not None:
             return fields
         if self._blocks.possible and len(payloads) > _PIECE:

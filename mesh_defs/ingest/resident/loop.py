@@ -137,6 +137,8 @@ class Resident:
         ):
             # A commit is some seventy tiny questions to the catalog: handing them to threads costs more than they do.
             store.connection.execute("SET threads = 1")
+            if store.restored is not None:
+                self._say(store.restored)
             self._say(f"ingests {', '.join(self._contracts)} every {self._pace.latency:g} s")
             try:
                 while not self._stop.asked():
