@@ -273,7 +273,8 @@ class BoundedReader:
                 cannot=self._where(partition),
                 why=f"the broker's earliest offset is {mark.low}: {mark.low - position} offsets were removed "
                 "before they were read",
-                do="set `onLoss: record` in the contract to record the gap and go on",
+                do="run it again: the gap is recorded where the contract says `onLoss: record`, and elsewhere the "
+                "message says how to take note of it",
             )
         if mark.end < end:
             raise OffsetsRegressedError(

@@ -109,6 +109,7 @@ def retry(
     """
     selected = ingested(context, names)
     reports: list[RetryReport] = []
+    tries = Tries(failed=selected.incomplete)
     with ERRORS.status("retrying") as spinner:
         for domain_name, members in selected.wanted.items():
             domain = selected.domains[domain_name]
@@ -116,9 +117,11 @@ def retry(
                 raise refuse_at_rest(contract)
             for stream in (s for s in domain.streams if s.name in members):
                 spinner.update(f"retrying {stream.full_name}")
-                reports.append(retry_dead_letters(selected.project, stream))
+                with tries.one():
+                    reports.append(retry_dead_letters(selected.project, stream))
     if as_json:
         print_json([_retried(report) for report in reports])
+        tries.end()
         return
     print_table(
         ["stream", "tried", "stored", "still dead", "rules", "snapshot"],
@@ -133,8 +136,9 @@ def retry(
             )
             for r in reports
         ),
-        empty="no stream is declared",
+        empty="nothing was retried" if tries.failed else "no stream is declared",
     )
+    tries.end()
 
 
 def _retried(report: RetryReport) -> dict[str, Any]:

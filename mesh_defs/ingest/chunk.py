@@ -13,6 +13,7 @@ from mesh_defs.contract.contract import StreamContract
 from mesh_defs.decode import StreamDecoder, content_hash
 from mesh_defs.ingest.breaker import WINDOW, crosses
 from mesh_defs.ingest.plan import StreamPlan
+from mesh_defs.ingest.report import count_fields
 from mesh_defs.ingest.staging import Staging
 from mesh_defs.model.errors import MeshError, RecordRefusedError, TooManyDeadLettersError
 from mesh_defs.model.records import (
@@ -212,7 +213,7 @@ class StreamRun:
             return 0
         outcomes += batch_outcomes
         tallies[raw.partition].take(raw, typed)
-        self.unknown.update(typed.unknown_fields)
+        count_fields(self.unknown, typed.unknown_fields)
         staging.put(typed)
         return _size(typed)
 

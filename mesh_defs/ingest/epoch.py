@@ -12,8 +12,10 @@ from mesh_defs.broker import Broker, Brokers
 from mesh_defs.contract.contract import StreamContract
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest.divergence import divergences
+from mesh_defs.ingest.failures import write_failures
 from mesh_defs.ingest.lease import nudge
 from mesh_defs.ingest.news import read_offsets
+from mesh_defs.ingest.reasons import demand_reason
 from mesh_defs.model.corrections import EpochAcceptance
 from mesh_defs.model.errors import ConfigError, FencedError
 from mesh_defs.model.records import Commit, PartitionStart, TopicIdentity, Watermarks
@@ -48,11 +50,12 @@ def accept_epoch(project: Project, contract: StreamContract, reason: str) -> Acc
     stays beside the epoch that ended (`epochs`).
 
     Raises:
-        ConfigError: The stream was never read, or its topic and its log are still the same.
+        ConfigError: The stream was never read, or its topic and its log are still the same; or there is no reason.
         BrokerError: The topic is not there, or the broker does not answer.
         FencedError: The other partitions move faster than they can be looked at; nothing was stored.
         StoreError: The store refuses.
     """
+    demand_reason(f"accept a new epoch of {contract.full_name}", reason)
     folder = project.data_folder(contract.domain)
     with DomainStore.open(folder, contract.domain) as store, Brokers(project.config) as brokers:
         broker = brokers.of(contract)
@@ -72,6 +75,7 @@ def accept_epoch(project: Project, contract: StreamContract, reason: str) -> Acc
             accepted=EpochAcceptance(at=dt.datetime.now(dt.UTC), by=getpass.getuser(), reason=reason),
         )
         done = _begin(store, contract, new)
+    write_failures(folder, {contract.name}, [])
     nudge(folder)
     return done
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -43,10 +44,14 @@ def read_failures(folder: Path) -> tuple[Failure, ...]:
 
 
 def write_failures(folder: Path, streams: set[str], failures: list[Failure]) -> None:
-    """Replace what is known of `streams`; other streams' failures stay. The file is swapped atomically."""
+    """Replace what is known of `streams`; other streams' failures stay. The file is swapped atomically.
+
+    A disk that is full keeps the file as it was: what stops the streams is told in other ways as well.
+    """
     kept = [f for f in read_failures(folder) if f.stream not in streams]
     if not (folder / FILE).exists() and not failures:
         return
     fresh = folder / f"{FILE}.{os.getpid()}.tmp"
-    fresh.write_text(json.dumps([asdict(f) for f in (*kept, *failures)], indent=1), encoding="utf-8")
-    fresh.replace(folder / FILE)
+    with suppress(OSError):
+        fresh.write_text(json.dumps([asdict(f) for f in (*kept, *failures)], indent=1), encoding="utf-8")
+        fresh.replace(folder / FILE)

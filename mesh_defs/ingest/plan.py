@@ -20,6 +20,8 @@ from mesh_defs.model.records import Gap, PartitionStart, TopicIdentity, Watermar
 from mesh_defs.store import StoreOffsets, StreamOffsets
 
 FIRST_EPOCH = 0
+_SHOWN = 8
+"""Partitions in a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +79,10 @@ def plan_stream(broker: TopicQuestions, contract: StreamContract, stored: Stream
         BrokerUnavailableError: The cluster does not answer.
     """
     identity = broker.identity(contract.topic)
-    if stored is not None:
-        check_identity(contract, stored.identity, identity)
     partitions = broker.partitions(contract.topic)
     marks = broker.watermarks(contract.topic, partitions)
+    if stored is not None:
+        check_identity(contract, stored.identity, identity, _where_both_stand(stored, marks))
     epoch = stored.epoch if stored else FIRST_EPOCH
     known = {p: state.next_offset for p, state in stored.partitions.items()} if stored else {}
     new = [p for p in partitions if p not in known]
@@ -104,8 +106,16 @@ def plan_stream(broker: TopicQuestions, contract: StreamContract, stored: Stream
     return StreamPlan(identity=identity, epoch=epoch, starts=starts, ranges=ranges, lost=lost, errors=errors)
 
 
-def check_identity(contract: StreamContract, stored: TopicIdentity, found: TopicIdentity) -> None:
+def check_identity(
+    contract: StreamContract, stored: TopicIdentity, found: TopicIdentity, offsets: str = ""
+) -> None:
     """Refuse a topic or a cluster that was recreated under the same name.
+
+    Args:
+        contract: The stream.
+        stored: What the store has read.
+        found: What the broker has.
+        offsets: Where both stand, for the message.
 
     Raises:
         IdentityChangedError: With the old and the new identity.
@@ -119,10 +129,17 @@ def check_identity(contract: StreamContract, stored: TopicIdentity, found: Topic
     raise IdentityChangedError(
         cannot=f"read {contract.full_name}",
         why=f"the {what} of {contract.topic} was recreated: the store has read {what} id {old}, "
-        f"the broker now has {new}",
+        f"the broker now has {new}{offsets}",
         do="bring the old one back, or accept the new one with "
         f"`mesh stream accept-epoch {contract.full_name} --reason TEXT`",
     )
+
+
+def _where_both_stand(stored: StreamOffsets, marks: Mapping[int, Watermarks]) -> str:
+    read = ", ".join(f"{p}: {state.next_offset}" for p, state in sorted(stored.partitions.items())[:_SHOWN])
+    there = ", ".join(f"{p}: {mark.low} to {mark.end}" for p, mark in sorted(marks.items())[:_SHOWN])
+    more = " and so on" if max(len(stored.partitions), len(marks)) > _SHOWN else ""
+    return f". By partition, the store stands at {read or 'none'}; the new one holds {there or 'none'}{more}"
 
 
 def check_ownership(contract: StreamContract, offsets: StoreOffsets) -> None:

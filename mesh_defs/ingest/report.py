@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mesh_defs.model.errors import MeshError
 from mesh_defs.model.records import Gap, PartitionAdvance
+
+MOST_GAPS = 1_000
+"""Of a partition in a report that is made of several; the ledger has all of them."""
+
+MOST_FIELDS = 1_000
+"""Unknown fields that are counted each: a producer may write its data as the names of fields."""
+
+
+def count_fields(known: Counter[str], more: Mapping[str, int]) -> None:
+    """Add counts of unknown fields; of more than `MOST_FIELDS` different ones the first are told."""
+    for name, count in more.items():
+        if name in known or len(known) < MOST_FIELDS:
+            known[name] += count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +67,14 @@ class PartitionReport:
             from_offset=self.from_offset,
             row_count=self.row_count + later.row_count,
             dead_letter_count=self.dead_letter_count + later.dead_letter_count,
-            gaps=self.gaps + later.gaps,
+            gaps=(self.gaps + later.gaps)[:MOST_GAPS],
             snapshot=self.snapshot if later.snapshot is None else later.snapshot,
         )
+
+
+def reason_of(error: MeshError) -> str:
+    """Return what tells an error from another one; its other words may tell how far things have come meanwhile."""
+    return f"{type(error).__name__}: {error.cannot}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +87,11 @@ class Trouble:
 
     error: MeshError
     partition: int | None = None
+
+    @property
+    def reason(self) -> str:
+        """What tells this trouble from another one at the same place, and stays while it is tried again in vain."""
+        return reason_of(self.error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +120,8 @@ class StreamReport:
             known = own.get(part.partition)
             own[part.partition] = part if known is None else known.joined(part)
         before = dict(self.tables)
-        unknown = Counter(dict(self.unknown_fields)) + Counter(dict(later.unknown_fields))
+        unknown = Counter(dict(self.unknown_fields))
+        count_fields(unknown, dict(later.unknown_fields))
         return replace(
             later,
             partitions=tuple(own[p] for p in sorted(own)),

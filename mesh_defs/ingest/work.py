@@ -20,7 +20,7 @@ from mesh_defs.ingest.decoders import ready_decoder
 from mesh_defs.ingest.mirror import Mirror
 from mesh_defs.ingest.plan import check_identity, plan_stream
 from mesh_defs.ingest.readers import Readers
-from mesh_defs.ingest.report import StreamReport, Trouble
+from mesh_defs.ingest.report import StreamReport, Trouble, count_fields
 from mesh_defs.ingest.room import demand_room
 from mesh_defs.model.errors import FencedError, MeshError
 from mesh_defs.model.records import Commit, OnStep, no_step
@@ -279,7 +279,7 @@ class DomainWork:
         """Let go of a stream: it reached its end, or may not go on."""
         run = self._runs.pop(name)
         account = self._accounts[name]
-        account.unknown.update(run.unknown)
+        count_fields(account.unknown, run.unknown)
         account.warnings += run.warnings
         account.troubles += [Trouble(error=e, partition=p) for p, e in run.errors.items()]
         if error is not None:

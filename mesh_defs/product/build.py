@@ -19,6 +19,15 @@ from mesh_defs.product.sql import inputs, query_text
 from mesh_defs.query import Mesh, refresh_script
 from mesh_defs.store import DomainStore
 
+_ABOUT_SQL = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.NotImplementedException,
+    duckdb.ParserException,
+    duckdb.SyntaxException,
+)
+"""Errors that come before a row is read; the words of all others may hold what a record said."""
+
 BATCH_ROWS = 122_880
 
 
@@ -88,13 +97,20 @@ def _stage(
             staged.abort()
             raise
     except duckdb.Error as error:
-        raise ProductError(
-            cannot=f"compute {contract.full_name}",
-            why=str(error).splitlines()[0],
-            do=f"mend {contract.source_file.name}",
-        ) from error
+        # Nor may the cause go along: whoever keeps the error would keep its words.
+        raise _uncomputable(contract, error) from None
     file = staged.close()
     return ((file,), file.row_count) if file is not None else ((), 0)
+
+
+def _uncomputable(contract: ProductContract, error: duckdb.Error) -> ProductError:
+    """Return why a product cannot be computed: DuckDB's words are repeated where they are about the SQL alone."""
+    if isinstance(error, _ABOUT_SQL):
+        why, do = str(error).splitlines()[0], f"mend {contract.source_file.name}"
+    else:
+        why = f"DuckDB meets a {type(error).__name__} in the rows of its inputs"
+        do = f"run {contract.source_file.name} in `mesh sql`, whose words may hold values of records; then mend it"
+    return ProductError(cannot=f"compute {contract.full_name}", why=why, do=do)
 
 
 def _swap(

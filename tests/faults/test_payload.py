@@ -119,3 +119,26 @@ def test_a_dagster_run_says_nothing_of_what_records_say(
     in_the_tables(mesh)
     nowhere(tmp_path / "home")
     nowhere(mesh.root)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["customer::INT", "strptime(customer, '%Y')", "(customer::JSON->>'$.a')::INT", "error(customer)"],
+)
+def test_a_product_says_nothing_of_what_records_say(
+    mesh: MeshFolder, instance: dg.DagsterInstance, tmp_path: Path, expression: str
+) -> None:
+    """DuckDB's words on a row that it cannot compute hold the row's value; on SQL alone they are repeated."""
+    mesh.cli("ingest", check=False)
+    columns = ({"name": "n", "logicalType": "string"},)
+    mesh.product("sales.bad", f"SELECT ({expression})::VARCHAR AS n FROM shop.kept", columns)  # noqa: S608
+    done = mesh.cli("--verbose", "build", "sales.bad", check=False)
+    assert done.returncode == 1
+    assert "in the rows of its inputs" in done.stderr
+    result = execute(mesh, "sales", ["bad"], instance)
+    assert not result.success
+    entries = [str(entry) for entry in instance.all_logs(result.run_id)]
+    assert [text for text in (done.stdout, done.stderr, *entries) if sung(text.encode())] == []
+    nowhere(tmp_path / "home")
+    mesh.product("sales.bad", "SELECT nothing AS n FROM shop.kept", columns)
+    assert '"nothing" not found' in mesh.cli("build", "sales.bad", check=False).stderr

@@ -17,8 +17,8 @@ from mesh_defs.contract.project import Project
 from mesh_defs.ingest.failures import Failure, write_failures
 from mesh_defs.ingest.held_back import note_held_back
 from mesh_defs.ingest.lease import RESIDENT, is_stopped, lease_of, nudges
-from mesh_defs.ingest.report import StreamReport, Trouble
-from mesh_defs.ingest.resident.holds import Holds, Place
+from mesh_defs.ingest.report import StreamReport, Trouble, reason_of
+from mesh_defs.ingest.resident.holds import Hold, Holds, Place
 from mesh_defs.ingest.resident.lifetime import changed, memory_bytes, signature
 from mesh_defs.ingest.resident.looks import Look, look
 from mesh_defs.ingest.resident.pace import Pace
@@ -153,8 +153,9 @@ class Resident:
                         self._stop.wait(began + self._pace.look - time.monotonic())
                 return Ending.STOPPED
             finally:
-                self._mirror(work)
+                # The group's offsets are for lag tools only, and a broker that is silent takes its time.
                 self._reporting.flush(time.monotonic(), everything=True)
+                self._mirror(work)
 
     def _tick(self, work: DomainWork, brokers: Brokers, now: float) -> bool:
         """Commit what is due; say whether more is there already."""
@@ -200,7 +201,7 @@ class Resident:
         before = self._holds.places
         for name, report in reports.items():
             self._holds.note(report, held[name], now)
-        self._say_changes(set(before))
+        self._say_changes(before)
         self._write_failures(now)
         stopped = self._holds.places
         for name, report in reports.items():
@@ -210,13 +211,14 @@ class Resident:
             self._reporting.note(replace(report, troubles=troubles), now)
         self._reporting.flush(now)
 
-    def _say_changes(self, before: set[Place]) -> None:
-        """Tell people what stopped and what goes on."""
+    def _say_changes(self, before: Mapping[Place, Hold]) -> None:
+        """Tell people what stopped, also where it is for another reason than before, and what goes on."""
         now = self._holds.places
         for place, hold in now.items():
-            if place not in before:
+            known = before.get(place)
+            if known is None or reason_of(known.error) != reason_of(hold.error):
                 self._say(f"{hold.error}; it is tried again by itself")
-        for stream, partition in before - now.keys():
+        for stream, partition in before.keys() - now.keys():
             where = stream if partition is None else f"{stream} partition {partition}"
             self._say(f"{where} goes on")
 

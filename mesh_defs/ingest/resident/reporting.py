@@ -34,14 +34,15 @@ class Reporting:
         self._repeat = repeat
         self._pending: dict[str, StreamReport] = {}
         self._told: dict[str, float] = {}
-        self._status: dict[str, frozenset[int | None]] = {}
+        self._status: dict[str, frozenset[tuple[int | None, str]]] = {}
 
     def note(self, report: StreamReport, now: float) -> None:
         """Take what one tick did to a stream; its `troubles` are all that is stopped now.
 
-        A status that flips is told at once, and so is a loss. What only moved waits its turn.
+        A status that flips is told at once, and so are another reason for a stop and a loss. What only moved waits its
+        turn.
         """
-        status = frozenset(trouble.partition for trouble in report.troubles)
+        status = frozenset((trouble.partition, trouble.reason) for trouble in report.troubles)
         lost = any(gap.kind == "lost" for part in report.partitions for gap in part.gaps)
         flipped = lost or self._status.get(report.stream) != status
         self._status[report.stream] = status

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh_defs.ingest import PartitionReport, StreamReport
-from mesh_defs.ingest.report import Trouble
+from mesh_defs.ingest.report import MOST_FIELDS, MOST_GAPS, Trouble
 from mesh_defs.ingest.resident.holds import WAITS, Holds
 from mesh_defs.ingest.resident.pace import Pace
 from mesh_defs.ingest.resident.reporting import Reporting
-from mesh_defs.model.errors import MeshError
+from mesh_defs.model.errors import BrokerUnavailableError, IdentityChangedError, MeshError
+from mesh_defs.model.records import Gap
 
 ERROR = MeshError(cannot="read", why="it is bad", do="mend it")
 
@@ -118,6 +119,33 @@ def test_reports_come_at_once_when_a_status_flips_and_else_once_a_minute() -> No
     reporting.flush(63.0, everything=True)
     assert told.reports[-1].row_count == 3
     assert reporting.pending == {}
+
+
+def test_another_reason_for_the_same_stop_is_told_at_once() -> None:
+    """As where a cluster is away and comes back as another one; what only moved on within a message is no news."""
+    told = Told()
+    reporting = Reporting(told)
+    errors = [
+        BrokerUnavailableError(cannot="read", why="nobody answers for 2 s", do="start it"),
+        BrokerUnavailableError(cannot="read", why="nobody answers for 4 s", do="start it"),
+        IdentityChangedError(cannot="read", why="the cluster was recreated", do="accept it"),
+    ]
+    for second, error in enumerate(errors):
+        trouble = Trouble(error=error)
+        reporting.note(StreamReport(domain="shop", stream="orders", troubles=(trouble,)), float(second))
+    assert [r.troubles[0].error for r in told.reports] == [errors[0], errors[2]]
+
+
+def test_reports_that_nobody_takes_stay_small() -> None:
+    """A producer that writes its data as names of fields, and a compacted topic, are no reason to grow."""
+    whole = report(moved=1)
+    for number in range(5_000):
+        gap = Gap(kind="skipped", from_offset=number, to_offset=number + 1)
+        part = replace(whole.partitions[0], gaps=(gap,))
+        whole = whole.plus(replace(whole, partitions=(part,), unknown_fields=((f"$.f{number}", 1),)))
+    assert len(whole.partitions[0].gaps) == MOST_GAPS
+    assert whole.partitions[0].gaps[0].from_offset == 0
+    assert len(whole.unknown_fields) == MOST_FIELDS
 
 
 def test_a_quiet_stream_is_not_reported_again() -> None:
