@@ -64,13 +64,7 @@ class FromArrow(Converter):
     def _refusal_at(self, values: Any, position: int) -> Refusal | None:
         one = values[position : position + 1]
         inner = None if one.null_count else self._inner(one)
-        if inner is not None:
-            return inner
-        try:
-            self.array(one)
-        except Refusal as refusal:
-            return refusal
-        return None
+        return self._refusal_of(one) if inner is None else inner
 
     def _inner(self, one: Any) -> Refusal | None:
         """Return what is wrong inside the only value of an array, which is not null."""

@@ -77,11 +77,7 @@ class Converter(ABC):
 
     def refusal(self, value: Any) -> Refusal | None:
         """Return why a value is refused, and where inside it; None where it is not."""
-        try:
-            self.array([value])
-        except Refusal as refusal:
-            return refusal
-        return None
+        return self._refusal_of([value])
 
     def refused(self, values: Sequence[Any]) -> dict[int, Refusal]:
         """Return the refused ones of many values, by their position, halving until few stand together."""
@@ -100,8 +96,18 @@ class Converter(ABC):
                 ranges += [(low, middle), (middle, high)]
         return found
 
-    def _refusal_at(self, values: Sequence[Any], position: int) -> Refusal | None:
+    def _refusal_at(self, values: Any, position: int) -> Refusal | None:
+        if isinstance(values, pa.Array):
+            # An element of an array is of the array's type, which no other takes as a value.
+            return self._refusal_of(values[position : position + 1])
         return self.refusal(values[position])
+
+    def _refusal_of(self, one: Any) -> Refusal | None:
+        try:
+            self.array(one)
+        except Refusal as refusal:
+            return refusal
+        return None
 
 
 def list_offsets(lists: Any) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -12,21 +12,27 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mesh_defs.contract.types import ColumnType, Kind
 from mesh_defs.decode.columns.base import Array
 from mesh_defs.decode.rest.documents import NULL, documents, quoted
 from mesh_defs.decode.rest.records import Records
+from mesh_defs.decode.rest.text import json_text
 
 
-def parquet_records(batches: Iterable[pa.RecordBatch], known: Collection[str]) -> Iterator[Records]:
+def parquet_records(batches: Iterable[pa.RecordBatch], known: Mapping[str, ColumnType]) -> Iterator[Records]:
     """Yield the rows of batches as documents.
 
     Args:
         batches: In the file's order.
-        known: The columns that the contract names.
+        known: The types of the columns that the contract names.
     """
+    texts = {name for name, type_ in known.items() if type_.kind is Kind.STRING}
     row = 1
     for batch in batches:
-        written = [(f.name, _values(c)) for f, c in zip(batch.schema, batch.columns, strict=True)]
+        written = [
+            (f.name, _values(_storage(c) if f.name in texts else c))
+            for f, c in zip(batch.schema, batch.columns, strict=True)
+        ]
         values = documents(
             [(name, column) for name, column in written if name in known],
             [(name, column) for name, column in written if name not in known],
@@ -36,11 +42,25 @@ def parquet_records(batches: Iterable[pa.RecordBatch], known: Collection[str]) -
         row += batch.num_rows
 
 
+def _storage(array: Any) -> Array:
+    """Return documents of Parquet's JSON type as the texts that they are."""
+    return array.storage if isinstance(array.type, pa.JsonType) else array  # type: ignore[no-any-return]
+
+
+def _plain(array: Any) -> Array:
+    """Return an array without Arrow's ways to say the same in less room."""
+    if isinstance(array, pa.DictionaryArray):
+        return array.dictionary_decode()
+    if pa.types.is_list_view(array.type) or pa.types.is_large_list_view(array.type):
+        # A cast by Arrow loses which ones are null.
+        return pa.array(array.to_pylist(), pa.large_list(array.type.value_type))
+    return array  # type: ignore[no-any-return]
+
+
 def _values(array: Array) -> list[str]:
     """Return each value as JSON text."""
-    type_ = array.type
-    if isinstance(array, pa.DictionaryArray):
-        return _values(array.dictionary_decode())
+    array = _plain(array)
+    type_: Any = array.type
     if pa.types.is_map(type_):
         pairs = pa.list_(pa.struct([("key", type_.key_type), ("value", type_.item_type)]))
         return _maps(array.cast(pairs))
@@ -50,7 +70,8 @@ def _values(array: Array) -> list[str]:
         return _structs(array)
     if pa.types.is_timestamp(type_) or pa.types.is_time(type_):
         return _moments(array)
-    return [NULL if v is None else _value(v) for v in array.to_pylist()]
+    write = json_text if isinstance(type_, pa.JsonType) else _value
+    return [NULL if v is None else write(v) for v in _storage(array).to_pylist()]
 
 
 def _value(value: Any) -> str:

@@ -51,7 +51,7 @@ def _writer(type_: ColumnType) -> Callable[[str], str]:
     if type_.kind in _NUMBERS:
         return _number
     if type_.kind in _NESTED:
-        return _json
+        return json_text
     return {Kind.BOOLEAN: _boolean, Kind.TIMESTAMP: _timestamp}.get(type_.kind, quoted)
 
 
@@ -84,7 +84,7 @@ def _timestamp(field: str) -> str:
     return quoted(field)
 
 
-def _json(field: str) -> str:
+def json_text(field: str) -> str:
     """Return JSON as it is, if it is JSON: nothing may end the document early."""
     try:
         msgspec.json.decode(field.encode())

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mesh_defs.contract.choices import LoadMode
 from mesh_defs.contract.contract import RestContract
 from mesh_defs.decode.decoder import Decoder
 from mesh_defs.decode.envelope.opened import NoEnvelope
@@ -64,7 +65,18 @@ def _json(contract: RestContract, file: SourceFile) -> Iterator[Records]:
     array = contract.delimiter == "array"
     if contract.delimiter is None:
         array = looks_like_array(next(read_chunks(file, _HEAD_BYTES), b""))
-    return (json_array if array else json_lines)(read_chunks(file))
+    if array:
+        yield from json_array(read_chunks(file))
+        return
+    empty = True
+    for records in json_lines(read_chunks(file)):
+        empty = False
+        yield records
+    if empty and contract.load is LoadMode.SNAPSHOT:
+        # As an exporter leaves it that died before it wrote.
+        raise MalformedFileError(
+            "it holds no document, and would empty the table: for no rows it is to hold []"
+        )
 
 
 def _parquet(contract: RestContract, file: SourceFile) -> Iterator[Records]:
@@ -73,7 +85,9 @@ def _parquet(contract: RestContract, file: SourceFile) -> Iterator[Records]:
         if len(set(names)) != len(names):
             raise MalformedFileError("it names a column twice")
         _check_columns(contract, file, names)
-        yield from parquet_records(parquet.iter_batches(_BATCH_ROWS), {c.name for c in contract.columns})
+        yield from parquet_records(
+            parquet.iter_batches(_BATCH_ROWS), {c.name: c.type for c in contract.columns}
+        )
 
 
 def _check_columns(contract: RestContract, file: SourceFile, names: Collection[str]) -> None:

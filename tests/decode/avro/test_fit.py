@@ -45,9 +45,9 @@ def both(folder: Path, writer: Any, type_: ColumnType, payloads: list[bytes], **
     """Return what became of records of one field `v`, the same whichever decoder read them."""
     contract = avro_stream(folder, record(v=writer), Column(name="v", type=type_, **more))
     few = typed(contract, *payloads)
-    many = typed(contract, *payloads * 12)
-    assert many.rows["v"].to_pylist() == few.rows["v"].to_pylist() * 12
-    assert rules(many) == rules(few) * 12
+    many = typed(contract, *payloads * 60)
+    assert many.rows["v"].to_pylist() == few.rows["v"].to_pylist() * 60
+    assert rules(many) == rules(few) * 60
     return few
 
 
@@ -224,10 +224,10 @@ def test_what_the_writer_lacks_is_null_or_refused(tmp_path: Path) -> None:
     )
     schema = record(o=POINT)
     payload = encoded(schema, {"o": {"x": 1, "y": 2}})
-    found = typed(avro_stream(tmp_path, schema, *columns), *[payload] * 12)
-    assert found.rows["a"].null_count == 12
-    assert found.rows["o"].to_pylist() == [{"z": None, "y": 2}] * 12
-    assert found.rows["_unknown"].to_pylist() == ['{"o":{"x":1}}'] * 12
+    found = typed(avro_stream(tmp_path, schema, *columns), *[payload] * 60)
+    assert found.rows["a"].null_count == 60
+    assert found.rows["o"].to_pylist() == [{"z": None, "y": 2}] * 60
+    assert found.rows["_unknown"].to_pylist() == ['{"o":{"x":1}}'] * 60
     needed = column("a", Kind.BIGINT, required=True)
     assert rules(typed(avro_stream(tmp_path, schema, needed), payload)) == [("validate", "required", "$.a")]
 
@@ -342,4 +342,42 @@ def test_depth_and_weightless_elements_are_bounded(tmp_path: Path) -> None:
     huge = b"\xfe" + b"\xff" * 8 + b"\1"
     assert rules(typed(nulls, huge + b"\0")) == [("decode", "avro", "$.a")]
     numbers = avro_stream(tmp_path, record(a={"type": "array", "items": "int"}), column("a", Kind.JSON))
-    assert rules(typed(numbers, *[huge + b"\0"] * 12)) == [("decode", "avro", "$.a")] * 12
+    assert rules(typed(numbers, *[huge + b"\0"] * 60)) == [("decode", "avro", "$.a")] * 60
+
+
+DAY = logical("int", "date")
+DAYS = kind(Kind.ARRAY, item=column("element", Kind.DATE, encoding=TimeEncoding.EPOCH_D))
+MIXED: list[tuple[Any, ColumnType, Any, Any, str]] = [
+    (DAY, kind(Kind.DATE), 15_706, 3_000_000, "range"),
+    (["null", DAY], kind(Kind.DATE), 15_706, None, "required"),
+    (logical("int", "time-millis"), kind(Kind.TIME), 1, 86_400_000, "range"),
+    ("int", kind(Kind.DATE, encoding=TimeEncoding.EPOCH_D), 1, 3_000_000, "range"),
+    (["null", "int"], kind(Kind.TIMESTAMP, encoding=TimeEncoding.EPOCH_S), 1, None, "required"),
+    ({"type": "array", "items": DAY}, DAYS, [1, 2], [1, 3_000_000], "range"),
+    ("long", kind(Kind.INT), 7, 1 << 31, "range"),
+    (DECIMAL, kind(Kind.DECIMAL, precision=4, scale=2), Decimal("9.99"), Decimal("999.99"), "range"),
+    ("string", kind(Kind.UUID), str(ID), "x", "format"),
+]
+
+
+@pytest.mark.fault(20)
+@pytest.mark.parametrize("count", [5, 200])
+@pytest.mark.parametrize("case", MIXED)
+def test_a_bad_value_refuses_no_other_record(
+    tmp_path: Path, case: tuple[Any, ColumnType, Any, Any, str], count: int
+) -> None:
+    """However many stand around it."""
+    writer, type_, good, bad, rule = case
+    contract = avro_stream(tmp_path, record(v=writer), Column(name="v", type=type_, required=True))
+    plain = record(v=_without_logical(writer))
+    values = [bad if n == 2 else good for n in range(count)]
+    found = typed(contract, *[encoded(plain, {"v": _written(value)}) for value in values])
+    assert [(letter.index, letter.rule) for letter in found.dead_letters] == [(2, rule)]
+    assert found.rows.num_rows == count - 1
+
+
+def _written(value: Any) -> Any:
+    """Return a value as its writer's type without logical types has it."""
+    if isinstance(value, Decimal):
+        return int(value.scaleb(2)).to_bytes(4, "big", signed=True)
+    return value

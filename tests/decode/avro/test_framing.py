@@ -147,7 +147,7 @@ def test_the_registry_is_asked_once_a_batch_and_schema() -> None:
     schemas = registry()
     decoder = decoder_for(confluent_stream(*COLUMNS), schemas)
     for _ in range(3):
-        records = batch(*[framed(1, ONE, {"id": 1, "name": "x"})] * 20)
+        records = batch(*[framed(1, ONE, {"id": 1, "name": "x"})] * 60)
         decoder.decode(records, epoch=1, ingested_at=INGESTED_AT)
     assert schemas.asked == 3
 
@@ -220,8 +220,8 @@ def test_without_frames_the_file_is_the_writers_schema(tmp_path: Path) -> None:
     """And the payload is consumed to its last byte."""
     contract = avro_stream(tmp_path, ONE, *COLUMNS)
     good = encoded(ONE, {"id": 1, "name": "x"})
-    found = typed(contract, good, good[:-1], good + b"\0", b"", *[good] * 10)
-    assert len(found.rows) == 11
+    found = typed(contract, good, good[:-1], good + b"\0", b"", *[good] * 60)
+    assert len(found.rows) == 61
     assert rules(found) == [("decode", "avro", "$.name"), ("decode", "avro", "$"), ("decode", "avro", "$.id")]
 
 
@@ -230,9 +230,9 @@ def test_records_that_make_up_for_each_other_are_not_mixed_up(tmp_path: Path) ->
     schema = record(a="long", b="long")
     contract = avro_stream(tmp_path, schema, column("a", Kind.BIGINT), column("b", Kind.BIGINT))
     good = b"\x02\x04"
-    found = typed(contract, *[good] * 10, b"\x02\x04\x06", b"\x08", *[good] * 10)
-    assert found.rows["a"].to_pylist() == [1] * 20
-    assert [letter.offset for letter in found.dead_letters] == [20, 21]
+    found = typed(contract, *[good] * 30, b"\x02\x04\x06", b"\x08", *[good] * 30)
+    assert found.rows["a"].to_pylist() == [1] * 60
+    assert [letter.index for letter in found.dead_letters] == [30, 31]
 
 
 def test_json_behind_frames_tells_its_schema() -> None:

@@ -12,7 +12,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from mesh_defs.contract.types import ColumnType, Kind
 from mesh_defs.decode.rest import parquet_records
+
+ANY = {"c": ColumnType(kind=Kind.BIGINT)}
 
 
 @pytest.mark.parametrize(
@@ -45,28 +48,46 @@ from mesh_defs.decode.rest import parquet_records
 def test_values_keep_their_type(array: pa.Array[Any], values: list[Any]) -> None:
     """A number is no text and a text no number; nothing becomes null that is a value."""
     batch = pa.RecordBatch.from_arrays([array], names=["c"])
-    (records,) = parquet_records([batch], {"c"})
+    (records,) = parquet_records([batch], ANY)
     assert [json.loads(document) for document in records.values] == [{"c": v} for v in values]
     assert records.lines == list(range(1, len(values) + 1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"), [(Kind.JSON, [{"a": 1}, None, "a"]), (Kind.STRING, ['{"a":1}', None, '"a"'])]
+)
+def test_parquets_json_is_a_document_or_its_text(kind: Kind, values: list[Any]) -> None:
+    """As DuckDB writes a column of JSON; the contract's column decides."""
+    array = pa.array(['{"a":1}', None, '"a"'], pa.json_())
+    batch = pa.RecordBatch.from_arrays([array], names=["c"])
+    (records,) = parquet_records([batch], {"c": ColumnType(kind=kind)})
+    assert [json.loads(document) for document in records.values] == [{"c": v} for v in values]
+
+
+def test_list_views_are_lists() -> None:
+    """Another layout of the same values."""
+    array = pa.array([[1, 2], None, []], pa.list_view(pa.int64()))
+    (records,) = parquet_records([pa.RecordBatch.from_arrays([array], names=["c"])], ANY)
+    assert [json.loads(document)["c"] for document in records.values] == [[1, 2], None, []]
 
 
 def test_decimals_keep_every_digit() -> None:
     """Their digits are written, not a float's."""
     value = Decimal("12345678901234567890.1234567890")
-    (records,) = parquet_records([pa.RecordBatch.from_pydict({"c": [value, None]})], {"c"})
+    (records,) = parquet_records([pa.RecordBatch.from_pydict({"c": [value, None]})], ANY)
     assert records.values == [f'{{"c":{value}}}'.encode(), b'{"c":null}']
 
 
 def test_columns_beyond_the_contract_are_left_out_where_they_are_null() -> None:
     """They would make `_unknown` of every row."""
     batch = pa.RecordBatch.from_pydict({"x%s": [1, None], "c": [1, 2]})
-    (records,) = parquet_records([batch], {"c"})
+    (records,) = parquet_records([batch], ANY)
     assert records.values == [b'{"c":1,"x%s":1}', b'{"c":2}']
-    (others,) = parquet_records([batch], ())
+    (others,) = parquet_records([batch], {})
     assert others.values == [b'{"x%s":1,"c":1}', b'{"c":2}']
 
 
 def test_rows_are_counted_on_from_batch_to_batch() -> None:
     """The line of a row is its number in the file."""
     batch = pa.RecordBatch.from_pydict({"c": [1, 2]})
-    assert [r.lines for r in parquet_records([batch, batch], {"c"})] == [[1, 2], [3, 4]]
+    assert [r.lines for r in parquet_records([batch, batch], ANY)] == [[1, 2], [3, 4]]

@@ -385,6 +385,8 @@ def test_too_many_dead_letters_leave_the_table_as_it_was(source: Source) -> None
         ("csv", "name,at\na,\n", "it lacks the required columns id"),
         ("csv", "id,name,id\n1,a,2\n", "names a column twice"),
         ("json", '[{"id": 1}', "the array does not end"),
+        ("json", "", "it holds no document"),
+        ("json", "\n \n", "it holds no document"),
         ("parquet", "PAR1 no Parquet", "damaged, or no Parquet"),
     ],
 )
