@@ -9,7 +9,7 @@ import typer
 
 from mesh_defs.cli.app import ERRORS, FAILED, JsonOption, print_json, project_of
 from mesh_defs.cli.contract_import import import_
-from mesh_defs.doctor.contracts import lint_contracts
+from mesh_defs.doctor.contracts import lint_contracts, lint_registries
 
 app = typer.Typer(no_args_is_help=True, help="Data contracts.")
 app.command("import")(import_)
@@ -34,13 +34,16 @@ def lint(
 ) -> None:
     """Check contracts: the standard, the types, the event kind, and whether rules and products can be computed.
 
-    All findings of a file are told at once.
+    All findings of a file are told at once. Without paths the project's folders of schemas are checked as well.
 
     Exit code 1 if a contract is refused; warnings alone leave it 0.
     """
-    chosen = paths or [project_of(context).root / "domains"]
     with ERRORS.status("reading contracts"):
-        findings = lint_contracts(chosen)
+        if paths:
+            findings = lint_contracts(paths)
+        else:
+            project = project_of(context)
+            findings = (*lint_contracts([project.root / "domains"]), *lint_registries(project.config))
     errors = [f for f in findings if f.severity == "error"]
     if as_json:
         print_json(

@@ -10,6 +10,7 @@ import typer
 
 from mesh_defs.broker.registry import AVRO, registry_for, texts_of
 from mesh_defs.cli.app import ERRORS, JsonOption, print_json, print_table, project_of, say
+from mesh_defs.cli.registry import NameOption
 from mesh_defs.contract.avro.draft import Wanted, draft_contract
 from mesh_defs.contract.avro.files import import_paths, write_import
 from mesh_defs.contract.avro.inline import inlined
@@ -19,6 +20,7 @@ from mesh_defs.contract.avsc import read_avsc
 from mesh_defs.contract.choices import Envelope, EventKind
 from mesh_defs.contract.custom import Framing
 from mesh_defs.contract.project import DOMAINS, Project
+from mesh_defs.model.config import MAIN
 from mesh_defs.model.errors import ConfigError
 from mesh_defs.model.findings import shown_path
 
@@ -60,6 +62,7 @@ def import_(
         str | None,
         typer.Option(metavar="DOMAIN.TABLE.COLUMN", help="What a notification points to, which it needs."),
     ] = None,
+    registry: NameOption = MAIN,
     as_json: JsonOption = False,
 ) -> None:
     """Derive a stream's contract from the schema of its writers, and copy the schema beside it.
@@ -82,7 +85,7 @@ def import_(
     )
     folder = _domain_folder(project, wanted)
     import_paths(folder, wanted)
-    text, types = _schema(project, schema)
+    text, types = _schema(project, schema, registry)
     draft = draft_contract(types, wanted)
     paths = write_import(folder, wanted, draft, text)
     for note in draft.notes:
@@ -104,13 +107,13 @@ def _domain_folder(project: Project, wanted: Wanted) -> Path:
     return project.root / DOMAINS / wanted.domain
 
 
-def _schema(project: Project, schema: str) -> tuple[str, AvroSchema]:
+def _schema(project: Project, schema: str, name: str) -> tuple[str, AvroSchema]:
     """Return the text that will stand beside the contract, and what it says."""
     if not schema.startswith(_REGISTRY):
         text = read_avsc(Path(schema))
         return text, read_schema(text, Path(schema))
     subject = schema.removeprefix(_REGISTRY)
-    with ERRORS.status("asking the registry"), registry_for(project.config) as registry:
+    with ERRORS.status("asking the registry"), registry_for(project.config, name) as registry:
         found = registry.version(subject).schema
     if found.schema_type != AVRO:
         raise ConfigError(

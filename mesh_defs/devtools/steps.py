@@ -45,12 +45,13 @@ class Step:
 
 
 def static_steps(root: Path) -> tuple[Step, ...]:
-    """Return lint, format, types, import contracts and the reference tool's view of every contract."""
+    """Return lint, format, types, import contracts, and our own and the reference tool's view of every contract."""
     programs = (
         ("ruff", "check"),
         ("ruff", "format", "--check"),
         ("mypy",),
         ("lint-imports",),
+        ("python", "-m", "mesh_defs.cli", "contract", "lint"),
     )
     return (
         *(Step(name=" ".join(words), run=_program(root, words)) for words in programs),

@@ -30,11 +30,13 @@ def registry_for(config: MeshConfig, name: str = MAIN, *, patient: bool = True) 
             do='add it with `url = "..."`, or with `directory = "schemas"` for a folder of schemas',
         )
     inner: Registry
+    again: Registry
     if entry.directory is not None:
-        inner = DirectoryRegistry(name, entry.directory, entry.compatibility)
+        inner = again = DirectoryRegistry(name, entry.directory, entry.compatibility)
     else:
         inner = ServiceRegistry(name, entry, patient=patient)
-    return Remembered(inner, config.data / FOLDER / name)
+        again = ServiceRegistry(name, entry, patient=False)
+    return Remembered(inner, config.data / FOLDER / name, again)
 
 
 class Registries:

@@ -8,13 +8,18 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from mesh_defs.broker.registry.identity import fingerprint
 from mesh_defs.broker.registry.registry import Registry, SchemaReference, SubjectVersion
 from mesh_defs.decode.schemas import RegisteredSchema
-from mesh_defs.model.errors import RegistryError, SchemaChangedError, UnknownSchemaError
+from mesh_defs.model.errors import (
+    RegistryError,
+    RegistryUnavailableError,
+    SchemaChangedError,
+    UnknownSchemaError,
+)
 
 FOLDER: Final = "schema-registry"
 """In the mesh's data folder; no domain can have this name."""
@@ -22,32 +27,41 @@ FOLDER: Final = "schema-registry"
 _UNKNOWN_SECONDS: Final = 10.0
 """How long an id that the registry did not know is not asked for again: a batch may be full of it."""
 
-_Key = TypeVar("_Key", int, UUID)
+AGAIN_SECONDS: Final = 60.0
+"""After so long a process asks again what an id means: it may live for weeks, and a registry be filled anew."""
+
+_LATER_SECONDS: Final = 600.0
+"""So long after a registry that does not answer, or has forgotten the id: what it meant stays known meanwhile."""
+
+
+_Ask: TypeAlias = Callable[[Registry], RegisteredSchema]
 
 
 class Remembered(Registry):
-    """A registry that asks another one, once a process for each id, and compares with what was learnt before.
+    """A registry that asks another one, now and then for each id, and compares with what was learnt before.
 
     Args:
         inner: The registry.
         folder: Holds a file for each id that was ever used.
+        again: The same registry, for what is known already: it neither waits long nor remembers by itself.
     """
 
-    def __init__(self, inner: Registry, folder: Path) -> None:
+    def __init__(self, inner: Registry, folder: Path, again: Registry) -> None:
         self.name = inner.name
         self.place = inner.place
         self._inner = inner
+        self._again = again
         self._folder = folder
-        self._known: dict[int | UUID, RegisteredSchema] = {}
+        self._known: dict[int | UUID, tuple[float, RegisteredSchema]] = {}
         self._unknown: dict[int | UUID, tuple[float, UnknownSchemaError]] = {}
 
     def by_id(self, schema_id: int) -> RegisteredSchema:
         """Return the schema of an id, as `Registry` says."""
-        return self._asked(schema_id, self._inner.by_id)
+        return self._asked(schema_id, lambda registry: registry.by_id(schema_id))
 
     def by_guid(self, guid: UUID) -> RegisteredSchema:
         """Return the schema of a GUID, as `Registry` says."""
-        return self._asked(guid, self._inner.by_guid)
+        return self._asked(guid, lambda registry: registry.by_guid(guid))
 
     def subjects(self) -> tuple[str, ...]:
         """Return the subjects."""
@@ -75,11 +89,8 @@ class Remembered(Registry):
         """Return what is wrong in the registry, and every id in use that it gave to another schema or forgot."""
         found = list(self._inner.problems())
         for path in sorted(self._folder.glob("*.json")):
-            key = _key_of(path.stem)
             try:
-                self._asked(key, self._inner.by_id) if isinstance(key, int) else self._asked(
-                    key, self._inner.by_guid
-                )
+                self._of(path.stem)
             except (SchemaChangedError, UnknownSchemaError) as error:
                 found.append(f"{error.cannot}: {error.why}")
         return tuple(found)
@@ -87,21 +98,38 @@ class Remembered(Registry):
     def close(self) -> None:
         """Let go of connections."""
         self._inner.close()
+        self._again.close()
 
-    def _asked(self, key: _Key, ask: Callable[[_Key], RegisteredSchema]) -> RegisteredSchema:
-        known = self._known.get(key)
+    def _of(self, stem: str) -> RegisteredSchema:
+        return self.by_id(int(stem)) if stem.isdecimal() else self.by_guid(UUID(stem))
+
+    def _asked(self, key: int | UUID, ask: _Ask) -> RegisteredSchema:
+        due, known = self._known.get(key, (0.0, None))
         if known is not None:
-            return known
+            return known if time.monotonic() < due else self._asked_again(key, ask, known)
         since, error = self._unknown.get(key, (0.0, None))
         if error is not None and time.monotonic() - since < _UNKNOWN_SECONDS:
             raise error
         try:
-            found = ask(key)
+            found = ask(self._inner)
         except UnknownSchemaError as unknown:
             self._unknown[key] = (time.monotonic(), unknown)
             raise
+        return self._learnt(key, found)
+
+    def _asked_again(self, key: int | UUID, ask: _Ask, known: RegisteredSchema) -> RegisteredSchema:
+        try:
+            return self._learnt(key, ask(self._again))
+        except (RegistryUnavailableError, UnknownSchemaError):
+            self._known[key] = (time.monotonic() + _LATER_SECONDS, known)
+            return known
+        finally:
+            # Its client remembers as well, for as long as it is open.
+            self._again.close()
+
+    def _learnt(self, key: int | UUID, found: RegisteredSchema) -> RegisteredSchema:
         self._compare(key, found)
-        self._known[key] = found
+        self._known[key] = (time.monotonic() + AGAIN_SECONDS, found)
         return found
 
     def _compare(self, key: int | UUID, found: RegisteredSchema) -> None:
@@ -145,7 +173,3 @@ class Remembered(Registry):
                 why=f"{path.parent}: {error.strerror or 'the system refused'}",
                 do="make room there, or make the folder writable",
             ) from None
-
-
-def _key_of(stem: str) -> int | UUID:
-    return int(stem) if stem.isdecimal() else UUID(stem)

@@ -83,6 +83,8 @@ def draft_contract(schema: AvroSchema, wanted: Wanted) -> Draft:
 def _events(schema: AvroSchema, wanted: Wanted) -> tuple[Record, list[str]]:
     """Return the record whose fields are the columns."""
     root = schema.resolved(schema.root)
+    if isinstance(root, Union):
+        root = _only_record(schema, root, wanted)
     if not isinstance(root, Record):
         why = f"{wanted.source} is no record but {name_of(root)!r}, and columns are the fields of a record"
         raise _refused(wanted, why, "name the schema of a record")
@@ -99,6 +101,16 @@ def _events(schema: AvroSchema, wanted: Wanted) -> tuple[Record, list[str]]:
         why = f"{wanted.source} is no envelope of Debezium, which has `op` and one record in `after`"
         raise _refused(wanted, why, "leave --envelope out, or name the schema of the topic's values")
     return rows[0], []
+
+
+def _only_record(schema: AvroSchema, root: Union, wanted: Wanted) -> Record:
+    """Return the record of a union that has one, as of a record that may be null."""
+    found = [record for branch in root.branches if isinstance(record := schema.resolved(branch), Record)]
+    if len(found) != 1:
+        why = f"{wanted.source} is a union of {len(found)} records, and a contract is derived from one"
+        do = "derive one from each, and put their `schema` entries into one contract with `eventTypeFrom: schema`"
+        raise _refused(wanted, why, do if found else "name the schema of a record")
+    return found[0]
 
 
 def _set_key(properties: Sequence[Property], record: Record, wanted: Wanted) -> list[str]:

@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from mesh_defs.broker import free_port
-from mesh_defs.broker.registry import Registry, SchemaReference, registry_for, texts_of
+from mesh_defs.broker.registry import Registry, SchemaReference, registry_for, remembered, texts_of
 from mesh_defs.model.config import load_config
 from mesh_defs.model.errors import (
     ConfigError,
@@ -279,6 +279,31 @@ def test_an_id_that_means_another_schema_is_an_alarm(tmp_path: Path, server: Reg
         file.unlink()
     with opened(tmp_path, server.url) as registry:
         assert json.loads(registry.by_id(number).text) == changed
+
+
+@pytest.mark.fault(30)
+def test_a_process_that_lives_asks_again(
+    tmp_path: Path, server: RegistryServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An id that comes to mean another schema is an alarm then, each time; one that cannot be asked for stays known."""
+    number = server.add("orders-value", ORDER)
+    monkeypatch.setattr(remembered, "AGAIN_SECONDS", 0)
+    with opened(tmp_path, server.url) as registry:
+        known = registry.by_id(number)
+        assert registry.by_id(number) == known
+        assert len(server.requests) == 2
+        server.failures = [(503, b"")]
+        assert registry.by_id(number) == known
+        assert registry.by_id(number) == known, "and it is not asked for again at once"
+        assert len(server.requests) == 3
+    server.schemas[number]["schema"] = json.dumps(ORDER | {"name": "Other"})
+    (tmp_path / "data" / "schema-registry" / "main" / f"{number}.json").unlink()
+    with opened(tmp_path, server.url) as registry:
+        registry.by_id(number)
+        server.schemas[number]["schema"] = json.dumps(ORDER)
+        for _ in range(2):
+            with pytest.raises(SchemaChangedError):
+                registry.by_id(number)
 
 
 def test_a_memory_that_cannot_be_read(tmp_path: Path, server: RegistryServer) -> None:

@@ -227,11 +227,19 @@ def test_the_words_of_the_schema_are_kept(tmp_path: Path) -> None:
     ]
 
 
+def test_a_record_that_may_be_null(tmp_path: Path) -> None:
+    """As Kafka Connect writes the values of a topic that has tombstones."""
+    contract = imported(tmp_path, ["null", fields("R", id="int", text="string")])
+    assert [column.name for column in contract.columns] == ["id", "text"]
+
+
 @pytest.mark.parametrize(
     ("schema", "more", "why"),
     [
         ("string", {}, "s.avsc is no record but 'string'"),
         ({"type": "array", "items": "int"}, {}, "s.avsc is no record but 'array'"),
+        (["null", "string"], {}, "s.avsc is a union of 0 records"),
+        ([fields("A", id="int"), fields("B", id="int")], {}, "s.avsc is a union of 2 records"),
         (record(), {}, "the record R has no field that can be a column"),
         (record("int"), {"kind": EventKind.STATE}, "a state needs a key, and the schema does not tell it"),
         (
