@@ -82,10 +82,10 @@ class KafkaCluster:
             except KafkaException:
                 return set()
 
-    def leader(self, topic: str) -> int:
-        """Return who leads the topic's partition, -1 where nobody does."""
+    def leader(self, topic: str, partition: int = 0) -> int:
+        """Return who leads a partition of the topic, -1 where nobody does."""
         with self.admin() as admin:
-            return int(admin.list_topics(topic, timeout=BOUND).topics[topic].partitions[0].leader)
+            return int(admin.list_topics(topic, timeout=BOUND).topics[topic].partitions[partition].leader)
 
     def in_sync(self, topic: str) -> list[int]:
         """Return the replicas of the topic's partition that are in sync."""
@@ -102,13 +102,23 @@ class KafkaCluster:
         wait_for(lambda: self.in_sync(topic) == sorted(replicas), f"{topic} is in sync")
         return topic
 
-    def produce(self, topic: str, values: list[bytes]) -> None:
+    def spread(self, *nodes: int) -> str:
+        """Create a topic with a partition on each of these nodes, without a second replica."""
+        topic = f"t-{uuid.uuid4().hex[:12]}"
+        wanted = NewTopic(topic, num_partitions=len(nodes), replica_assignment=[[node] for node in nodes])
+        with self.admin() as admin:
+            admin.create_topics([wanted])[topic].result(BOUND)
+        for partition, node in enumerate(nodes):
+            wait_for(lambda p=partition, n=node: self.leader(topic, p) == n, f"{topic} has its leaders")
+        return topic
+
+    def produce(self, topic: str, values: list[bytes], partition: int = 0) -> None:
         """Produce records, acknowledged by all replicas that are in sync."""
         producer = Producer({"bootstrap.servers": self.bootstrap, "acks": "all", "log_level": 0})
         failed: list[Any] = []
         for value in values:
             producer.produce(
-                topic, value, partition=0, on_delivery=lambda e, _: failed.append(e) if e else None
+                topic, value, partition=partition, on_delivery=lambda e, _: failed.append(e) if e else None
             )
         assert (producer.flush(BOUND), failed) == (0, [])
 

@@ -51,6 +51,15 @@ _LONG = frozenset(
 """Files that take a minute or more, each as one piece of one of two processes."""
 
 
+def pytest_configure() -> None:
+    """Let SIGINT interrupt also where a shell has started the tests in the background and ignores it.
+
+    Dagster makes of SIGTERM what SIGINT is; every Java that is started then would ignore both, and be waited for.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long files: where one comes last, the other process has nothing left to do."""

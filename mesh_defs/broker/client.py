@@ -132,18 +132,22 @@ class Broker:
         described = describe_many(self._admin, topics)
         return identities_of(described, self._cluster_id(next(iter(described)))) if described else {}
 
-    def glance(self, topics: Sequence[str]) -> Glance:
+    def glance(self, topics: Sequence[str], *, patient: bool = True) -> Glance:
         """Ask at once what several topics are and what they hold, in four questions.
 
         Raises as `ends` does.
+
+        Args:
+            topics: Their names.
+            patient: Whether partitions without a leader are waited for; else they are left out at once.
         """
         described = describe_many(self._admin, topics)
         if not described:
-            return Glance(self, {}, {})
+            return Glance(self, {}, {}, patient=patient)
         partitions = {topic: [p.id for p in d.partitions] for topic, d in described.items()}
         marks = many_marks(self._admin, partitions)
         cluster = self._cluster_id(next(iter(described)))
-        return Glance(self, identities_of(described, cluster), marks)
+        return Glance(self, identities_of(described, cluster), marks, patient=patient)
 
     def offsets_at(self, topic: str, partitions: Sequence[int], instant: dt.datetime) -> dict[int, int]:
         """Return the first offset of each partition whose timestamp is at or after an instant.

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from mesh_defs.broker.divergence import Place
+from mesh_defs.model.errors import BrokerUnavailableError
 from mesh_defs.model.records import Divergence, TopicIdentity, Watermarks
 
 
@@ -35,7 +36,8 @@ class Glance:
     Args:
         broker: The cluster.
         identities: Of the topics that answered.
-        marks: What each of their partitions holds; a partition without a leader is missing.
+        marks: What each of their partitions holds; None for a partition without a leader.
+        patient: Whether such partitions are waited for.
     """
 
     def __init__(
@@ -43,10 +45,13 @@ class Glance:
         broker: TopicQuestions,
         identities: Mapping[str, TopicIdentity],
         marks: Mapping[str, Mapping[int, Watermarks | None]],
+        *,
+        patient: bool,
     ) -> None:
         self._broker = broker
         self._identities = identities
         self._marks = marks
+        self._patient = patient
 
     def identity(self, topic: str) -> TopicIdentity:
         """Return which topic of which cluster this really is. Raises as `Broker.identity` does."""
@@ -58,10 +63,20 @@ class Glance:
         return self._broker.partitions(topic) if known is None else tuple(sorted(known))
 
     def watermarks(self, topic: str, partitions: Sequence[int]) -> dict[int, Watermarks]:
-        """Return what each partition holds. Raises as `Broker.identity` does."""
+        """Return what each partition holds; where others have a leader, one without is left out.
+
+        Raises as `Broker.identity` does.
+        """
         known = self._marks.get(topic, {})
         found = {p: mark for p in partitions if (mark := known.get(p)) is not None}
-        return found if len(found) == len(partitions) else self._broker.watermarks(topic, partitions)
+        if len(found) == len(partitions) or (found and not self._patient):
+            return found
+        try:
+            return self._broker.watermarks(topic, partitions)
+        except BrokerUnavailableError:
+            if not found:
+                raise
+            return found
 
     def offsets_at(self, topic: str, partitions: Sequence[int], instant: dt.datetime) -> dict[int, int]:
         """Return the first offset of each partition whose timestamp is at or after an instant."""

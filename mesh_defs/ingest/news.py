@@ -105,6 +105,7 @@ def _plan(
     brokers: Brokers, contract: StreamContract, stored: StreamOffsets | None
 ) -> tuple[StreamPlan | None, MeshError | None]:
     try:
-        return plan_stream(brokers.of(contract), contract, stored), None
+        glance = brokers.of(contract).glance([contract.topic], patient=False)
+        return plan_stream(glance, contract, stored), None
     except MeshError as error:
         return None, error

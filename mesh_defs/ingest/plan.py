@@ -10,6 +10,7 @@ from mesh_defs.contract.choices import OnLoss, StartFrom
 from mesh_defs.contract.contract import StreamContract
 from mesh_defs.ingest.divergence import diverged
 from mesh_defs.model.errors import (
+    BrokerUnavailableError,
     ContractError,
     IdentityChangedError,
     MeshError,
@@ -85,7 +86,10 @@ def plan_stream(broker: TopicQuestions, contract: StreamContract, stored: Stream
         check_identity(contract, stored.identity, identity, _where_both_stand(stored, marks))
     epoch = stored.epoch if stored else FIRST_EPOCH
     known = {p: state.next_offset for p, state in stored.partitions.items()} if stored else {}
-    new = [p for p in partitions if p not in known]
+    if stored is None and len(marks) < len(partitions):
+        # Where a stream begins is decided once, for all of its partitions.
+        raise _leaderless(contract, min(set(partitions) - marks.keys()))
+    new = [p for p in partitions if p not in known and p in marks]
     begin = _first_offsets(broker, contract, marks, new, fresh=stored is None)
     starts = tuple(
         PartitionStart(stream=contract.name, epoch=epoch, partition=p, offset=begin[p], identity=identity)
@@ -98,7 +102,8 @@ def plan_stream(broker: TopicQuestions, contract: StreamContract, stored: Stream
         mark = marks.get(partition)
         error = errors.get(partition) or _refusal(contract, partition, next_offset, mark)
         if error is not None or mark is None:
-            errors[partition] = error or _vanished(contract, partition)
+            gone = _leaderless if partition in partitions else _vanished
+            errors[partition] = error or gone(contract, partition)
             continue
         if mark.low > next_offset:
             lost[partition] = Gap(kind="lost", from_offset=next_offset, to_offset=mark.low)
@@ -197,6 +202,14 @@ def _refusal(
             f"with `mesh stream accept-epoch {contract.full_name} --reason TEXT`",
         )
     return None
+
+
+def _leaderless(contract: StreamContract, partition: int) -> MeshError:
+    return BrokerUnavailableError(
+        cannot=f"read {contract.full_name} partition {partition}",
+        why="the partition has no leader",
+        do="see whether all brokers of the cluster run",
+    )
 
 
 def _vanished(contract: StreamContract, partition: int) -> MeshError:

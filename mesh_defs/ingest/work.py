@@ -129,7 +129,9 @@ class DomainWork:
             groups.setdefault(connection_key(contract), []).append(contract)
         for group in groups.values():
             try:
-                glance = self._brokers.of(group[0]).glance([contract.topic for contract in group])
+                topics = [contract.topic for contract in group]
+                # A resident ingester comes back by itself, and others wait for it meanwhile.
+                glance = self._brokers.of(group[0]).glance(topics, patient=not self._tail)
             except MeshError as error:
                 for contract in group:
                     self._refuse(contract, error)

@@ -11,10 +11,16 @@ import pytest
 from mesh_defs.broker import Broker
 from mesh_defs.consistency import verify_domain
 from mesh_defs.ingest import status
-from mesh_defs.model.errors import MeshError, OffsetsDivergedError, OffsetsRegressedError
+from mesh_defs.model.errors import (
+    BrokerUnavailableError,
+    MeshError,
+    OffsetsDivergedError,
+    OffsetsRegressedError,
+)
 from mesh_defs.store import DomainStore
 from tests.cluster import KafkaCluster
 from tests.conftest import wait_for
+from tests.ingest.resident.conftest import Run
 from tests.meshes import MeshFolder
 
 UNCLEAN = {"unclean_leader_election_enable": "true", "min_insync_replicas": "1"}
@@ -134,3 +140,42 @@ def test_an_epoch_may_be_accepted_before_the_log_grows_again(cluster: KafkaClust
     assert mesh.rows("SELECT _offset FROM shop.orders WHERE _epoch = 1") == [(5,)]
     holds(mesh)
     cluster.start(1)
+
+
+@pytest.mark.slow
+@pytest.mark.fault(41)
+def test_a_partition_without_a_leader_stops_alone(cluster: KafkaCluster, tmp_path: Path) -> None:
+    """A pass and the resident ingester read the others on, and say which one stands; it goes on by itself."""
+    mesh = MeshFolder(tmp_path / "mesh", cluster.bootstrap)
+    topic = cluster.spread(1, 2)
+    mesh.stream("shop.orders", topic, partitions=2)
+    for partition in (0, 1):
+        cluster.produce(topic, orders(*range(5)), partition)
+    assert mesh.ingest("shop").row_count == 10
+    cluster.kill(2)
+    wait_for(lambda: cluster.leader(topic, 1) == -1, "the second partition has no leader")
+    cluster.produce(topic, orders(5, 6, 7))
+    (stream,) = mesh.ingest("shop").streams
+    (trouble,) = stream.troubles
+    assert (stream.row_count, trouble.partition) == (3, 1)
+    assert isinstance(trouble.error, BrokerUnavailableError)
+    run = Run(mesh)
+    try:
+        for count in (14, 15, 16):
+            cluster.produce(topic, orders(count))
+            wait_for(lambda n=count: counted(mesh) == n, "the first partition's record is there")
+        project = mesh.open()
+        states = {s.partition: s.state for s in status.status(project, project.domain("shop"))}
+        assert states == {0: "current", 1: "stopped"}
+        cluster.start(2)
+        cluster.produce(topic, orders(5), 1)
+        wait_for(lambda: counted(mesh) == 17, "the second partition goes on")
+        assert run.stop() == 0
+    finally:
+        run.end()
+    holds(mesh)
+
+
+def counted(mesh: MeshFolder) -> int:
+    """Return how many rows there are."""
+    return int(mesh.rows("SELECT count(*) FROM shop.orders")[0][0])
