@@ -83,8 +83,10 @@ class KafkaServer:
 
     wait_for = staticmethod(wait_for)
 
-    def __init__(self, folder: Path, properties: Mapping[str, str] | None = None) -> None:
-        self.local = LocalKafka(folder, port=free_port(), properties=_EAGER | dict(properties or {}))
+    def __init__(
+        self, folder: Path, properties: Mapping[str, str] | None = None, *, port: int | None = None
+    ) -> None:
+        self.local = LocalKafka(folder, port=port or free_port(), properties=_EAGER | dict(properties or {}))
         self._producer: Producer | None = None
         self._transactional: Producer | None = None
         self.start()

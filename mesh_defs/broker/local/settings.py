@@ -66,9 +66,9 @@ def server_properties(
     """Return the properties of a node that listens on the loopback address only."""
     return {
         **_SERVER,
+        "advertised.listeners": f"CLIENT://{LOOPBACK}:{port}",
         **extra,
         "listeners": f"CLIENT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
-        "advertised.listeners": f"CLIENT://{LOOPBACK}:{port}",
         "controller.quorum.voters": f"{NODE_ID}@{LOOPBACK}:{controller_port}",
         "log.dirs": str(data),
     }

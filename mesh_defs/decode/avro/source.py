@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import glob
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -78,16 +79,13 @@ class AvroSource:
             self._framing = Confluent()
             return
         schema = schema_file_of(contract)
-        single = contract.framing == "single_object"
-        self._framing = SingleObject() if single else NoFraming()
-        try:
-            self._known[fingerprint(schema) if single else None] = writer_for(schema, None)
-        except Refusal as refusal:
-            raise ContractError(
-                cannot=f"decode {contract.full_name}",
-                why=refusal.message,
-                do="name another .avsc file in the custom property `schema`",
-            ) from None
+        if contract.framing != "single_object":
+            self._framing = NoFraming()
+            self._known[None] = _writer_of(contract, schema)
+            return
+        self._framing = SingleObject()
+        for one in (schema, *earlier_schemas_of(contract)):
+            self._known[fingerprint(one)] = _writer_of(contract, one)
 
     def read(self, values: Sequence[bytes], headers: Sequence[Headers | None]) -> Groups:
         """Return the payloads of a batch.
@@ -145,7 +143,7 @@ class AvroSource:
                 self._known[registered] = registered_writer(registered)
             return self._known[registered]
         if frame not in self._known:
-            message = "the fingerprint is not that of the contract's schema file"
+            message = "the fingerprint is that of no schema file of the contract"
             raise Refusal("unknown_schema", message, stage=Stage.FRAMING)
         return self._known[frame]
 
@@ -163,6 +161,29 @@ def schema_file_of(contract: StreamContract) -> AvroSchema:
             do="name the .avsc file beside the contract in the custom property `schema`",
         )
     return read_schema(read_avsc(contract.schema_file), contract.schema_file)
+
+
+def earlier_schemas_of(contract: StreamContract) -> Iterator[AvroSchema]:
+    """Yield what earlier writers wrote by: the files `orders.NAME.avsc` beside a contract's `orders.avsc`.
+
+    Raises:
+        ContractError: One cannot be read.
+    """
+    if contract.schema_file is not None:
+        folder, stem = contract.schema_file.parent, contract.schema_file.stem
+        for path in sorted(folder.glob(f"{glob.escape(stem)}.*{contract.schema_file.suffix}")):
+            yield read_schema(read_avsc(path), path)
+
+
+def _writer_of(contract: StreamContract, schema: AvroSchema) -> Writer:
+    try:
+        return writer_for(schema, None)
+    except Refusal as refusal:
+        raise ContractError(
+            cannot=f"decode {contract.full_name}",
+            why=refusal.message,
+            do="name another .avsc file in the custom property `schema`",
+        ) from None
 
 
 def _set_ids(ids: list[int | None], positions: Sequence[int], schema_id: int | None) -> None:

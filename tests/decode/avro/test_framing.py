@@ -216,6 +216,22 @@ def test_single_objects_name_the_file_by_its_fingerprint(tmp_path: Path) -> None
     ]
 
 
+def test_single_objects_of_earlier_writers_stay_rows(tmp_path: Path) -> None:
+    """Their schemas stand beside the contract's, with a name more."""
+    new = record(id="int", name=["null", "string"])
+    contract = avro_stream(tmp_path, new, *COLUMNS, framing="single_object")
+    assert contract.schema_file is not None
+    contract.schema_file.with_suffix(".1.avsc").write_text(json.dumps(ONE))
+    values = []
+    for schema, value in ((ONE, {"id": 1, "name": "x"}), (new, {"id": 2, "name": None})):
+        canonical = fastavro.schema.to_parsing_canonical_form(schema)
+        mark = bytes.fromhex(fastavro.schema.fingerprint(canonical, "CRC-64-AVRO"))
+        values.append(b"\xc3\x01" + mark + encoded(schema, value))
+    found = typed(contract, *values)
+    assert found.dead_letters == ()
+    assert found.rows.select(["id", "name"]).to_pylist() == [{"id": 1, "name": "x"}, {"id": 2, "name": None}]
+
+
 def test_without_frames_the_file_is_the_writers_schema(tmp_path: Path) -> None:
     """And the payload is consumed to its last byte."""
     contract = avro_stream(tmp_path, ONE, *COLUMNS)
