@@ -33,22 +33,39 @@ _EAGER = {
 """Server properties that let compaction and retention happen while a test looks on."""
 
 
-_LONG = frozenset(
-    f"test_{name}.py"
-    for name in (
-        "january",
-        "pages",
-        "daemon",
-        "dagster",
-        "kills",
-        "run",
-        "calls",
-        "local",
-        "commands",
-        "launcher",
+_LONGEST_FIRST = {
+    f"test_{name}.py": place
+    for place, name in enumerate(
+        (
+            *(
+                "pages",
+                "run",
+                "dagster",
+                "january",
+                "daemon",
+                "kills",
+                "replay",
+                "local",
+                "up",
+                "launcher",
+                "commands",
+            ),
+            *(
+                "unreachable",
+                "prune",
+                "payload",
+                "load",
+                "rest",
+                "up_refusals",
+                "calls",
+                "selftest",
+                "store",
+                "repair",
+            ),
+        )
     )
-)
-"""Files that take a minute or more, each as one piece of one of two processes."""
+}
+"""Files that take longest: each is one piece of one of two processes, and both are to end together."""
 
 
 def pytest_configure() -> None:
@@ -63,7 +80,7 @@ def pytest_configure() -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the long files: where one comes last, the other process has nothing left to do."""
-    items.sort(key=lambda item: item.path.name not in _LONG)
+    items.sort(key=lambda item: _LONGEST_FIRST.get(item.path.name, len(_LONGEST_FIRST)))
 
 
 def wait_for(condition: Callable[[], object], what: str, bound: float = BOUND) -> None:

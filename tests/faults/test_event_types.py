@@ -69,6 +69,7 @@ def shop(tmp_path: Path, kafka: KafkaServer) -> Iterator[TypedShop]:
     made.whole()
 
 
+@pytest.mark.slow
 @pytest.mark.fault(1, 2)
 def test_sigkill_before_each_step_of_the_commit(shop: TypedShop) -> None:
     """In the middle of several commits; the next pass goes on with what the last one left."""

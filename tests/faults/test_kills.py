@@ -20,8 +20,6 @@ from tests.meshes import ROOT, MeshFolder
 
 STEPS = range(1, 9)
 
-ROUNDS = 5
-
 
 class Shop:
     """A stream of two partitions whose produced numbers are known.
@@ -87,9 +85,10 @@ def shop(tmp_path: Path, kafka: KafkaServer) -> Iterator[Shop]:
 
 @pytest.mark.fault(1, 2)
 @pytest.mark.parametrize("step", STEPS)
-def test_sigkill_before_each_step_of_the_commit(shop: Shop, step: int) -> None:
-    """Five times each, before another commit of the pass each time."""
-    for number in range(ROUNDS):
+@pytest.mark.parametrize("times", [2, pytest.param(5, marks=pytest.mark.slow)])
+def test_sigkill_before_each_step_of_the_commit(shop: Shop, step: int, times: int) -> None:
+    """Several times, before another commit of the pass each time."""
+    for number in range(times):
         shop.produce(100)
         process = shop.start(step, nth=1 + number % 2)
         assert process.wait(timeout=120) == -signal.SIGKILL
@@ -109,6 +108,7 @@ def test_sigkill_at_random_instants(shop: Shop) -> None:
         shop.never_backwards()
 
 
+@pytest.mark.slow  # a pass waits half a minute for its broker
 @pytest.mark.fault(41)
 def test_sigkill_of_the_broker(tmp_path: Path, own_kafka: Callable[..., KafkaServer]) -> None:
     """The pass fails within bounds, and goes on when the broker is back; acknowledged records are all there."""

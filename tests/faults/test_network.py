@@ -12,6 +12,7 @@ import pytest
 from mesh_defs.broker import free_port
 from mesh_defs.consistency import verify_domain
 from mesh_defs.ingest.failures import read_failures
+from mesh_defs.query import Mesh
 from tests.conftest import KafkaServer, wait_for
 from tests.ingest.resident.conftest import LONG, Run
 from tests.meshes import MeshFolder
@@ -50,10 +51,11 @@ def mesh(behind: KafkaServer, tmp_path: Path) -> MeshFolder:
 
 
 def stored(mesh: MeshFolder) -> list[tuple[int, ...]]:
-    """Return the numbers that the table holds; none before the first commit."""
-    if not (mesh.root / "data" / "shop" / "catalog.sqlite").exists():
-        return []
-    return mesh.rows("SELECT order_id FROM shop.orders ORDER BY order_id")
+    """Return the numbers that the table holds; none before it is there."""
+    with Mesh.open(mesh.open()) as opened:
+        if not opened.has_table("shop.orders"):
+            return []
+        return opened.query("SELECT order_id FROM shop.orders ORDER BY order_id").fetchall()
 
 
 def holds(mesh: MeshFolder, count: int) -> None:

@@ -60,6 +60,7 @@ def test_everything_holds_and_the_judge_would_notice(scratch: Path) -> None:
     assert verdict.lost + verdict.altered + verdict.foreign > 0, "these are not the coordinates"
 
 
+@pytest.mark.slow
 def test_without_keep_nothing_is_left(scratch: Path) -> None:
     """The page is for people, and the scratch folder is gone."""
     done = selftest(scratch, "--kills", "0")

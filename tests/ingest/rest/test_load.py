@@ -27,6 +27,7 @@ from mesh_defs.model.errors import (
     SourceUnreadableError,
     TooManyDeadLettersError,
 )
+from tests.conftest import KafkaServer
 from tests.meshes import MeshFolder
 
 NOBODY = "127.0.0.1:1"
@@ -480,15 +481,17 @@ def test_a_table_cannot_take_what_its_contract_retypes(source: Source) -> None:
     assert source.rows() == [(1, "a")]
 
 
-def test_a_name_that_a_stream_had_is_not_taken(source: Source) -> None:
-    """Its account is another one's."""
-    source.declare()
-    source.mesh.file("in/t.csv", "id,name\n1,a\n")
-    source.load()
-    (source.mesh.root / "domains/n/streams/t.odcs.yaml").unlink()
-    source.mesh.stream("n.t", "topic", ROWS)
-    (failed,) = source.mesh.ingest("n").failed
-    assert failed.error is not None
+def test_a_name_that_data_at_rest_had_is_not_taken(tmp_path: Path, kafka: KafkaServer) -> None:
+    """Its rows have files and lines, which a stream's have not."""
+    mesh = MeshFolder(tmp_path / "mesh", kafka.bootstrap)
+    mesh.rest("n.t", "in/t.csv", ROWS)
+    mesh.file("in/t.csv", "id,name\n1,a\n")
+    assert mesh.ingest("n").failed == ()
+    (mesh.root / "domains/n/streams/t.odcs.yaml").unlink()
+    mesh.stream("n.t", kafka.topic(), ROWS)
+    (failed,) = mesh.ingest("n").failed
+    assert isinstance(failed.error, SchemaConflictError)
+    assert mesh.rows("SELECT id, name FROM n.t") == [(1, "a")]
 
 
 def test_a_large_file_is_read_in_parts(source: Source) -> None:
