@@ -60,7 +60,16 @@ def _static() -> list[str]:
 
 def _pytest(arguments: list[str], *, run_all: bool) -> int:
     """Run pytest on this process's own streams, so that its closing line is seen by whoever reads them."""
-    words = [sys.executable, "-m", "pytest", "--numprocesses", "2", "--dist", "loadfile"]
+    words = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--numprocesses",
+        "2",
+        "--dist",
+        "loadfile",
+        "--no-loadscope-reorder",
+    ]
     if not run_all:
         words += ["-m", "not slow"]
     if os.environ.get("CI", "").lower() in {"true", "1"}:

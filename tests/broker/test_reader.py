@@ -202,7 +202,7 @@ def test_a_range_beyond_the_end_fails_in_time(kafka: Any) -> None:
     """An end that the broker does not reach is an error after the bound, not an empty success."""
     topic = kafka.topic()
     kafka.produce(topic, [b"x"] * 10)
-    with kafka.broker(timeout=1) as broker, broker.reader(topic, {0: (0, 20)}) as reader:
+    with kafka.broker(timeout=5) as broker, broker.reader(topic, {0: (0, 20)}) as reader:
         assert offsets_of(reader.read()) == list(range(10))
         with pytest.raises(OffsetsRegressedError, match="offset 10"):
             drain_reader(reader)
