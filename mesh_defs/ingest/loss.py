@@ -12,6 +12,7 @@ from mesh_defs.contract.project import Project
 from mesh_defs.ingest.failures import read_failures, write_failures
 from mesh_defs.ingest.lease import nudge
 from mesh_defs.ingest.plan import check_identity
+from mesh_defs.ingest.reasons import demand_reason
 from mesh_defs.model.corrections import LossAcknowledgement, LostRange
 from mesh_defs.model.errors import BrokerError, ConfigError, OffsetsLostError
 from mesh_defs.model.records import Commit, Gap, PartitionAdvance
@@ -108,12 +109,13 @@ def acknowledge_loss(project: Project, contract: StreamContract, reason: str) ->
     that were lost before the present epoch were given up when the epoch was accepted.
 
     Raises:
-        ConfigError: Nothing is lost that nobody has acknowledged.
+        ConfigError: Nothing is lost that nobody has acknowledged; or there is no reason.
         FencedError: Another writer moved a partition meanwhile; nothing was stored.
         BrokerError: The broker does not answer, and no loss was recorded before.
         IdentityChangedError: The topic was recreated, and no loss was recorded before.
         StoreError: The store refuses.
     """
+    demand_reason(f"acknowledge a loss of {contract.full_name}", reason)
     folder = project.data_folder(contract.domain)
     if not DomainStore.exists(folder):
         raise _nothing_lost(contract)

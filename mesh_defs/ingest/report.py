@@ -73,7 +73,10 @@ class PartitionReport:
 
 
 def reason_of(error: MeshError) -> str:
-    """Return what tells an error from another one; its other words may tell how far things have come meanwhile."""
+    """Return what tells an error from another one at the same place, and stays while it is tried again in vain.
+
+    Its other words may tell how far things have come meanwhile.
+    """
     return f"{type(error).__name__}: {error.cannot}"
 
 
@@ -87,11 +90,6 @@ class Trouble:
 
     error: MeshError
     partition: int | None = None
-
-    @property
-    def reason(self) -> str:
-        """What tells this trouble from another one at the same place, and stays while it is tried again in vain."""
-        return reason_of(self.error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from mesh_defs.consistency import verify_domain
+from mesh_defs.contract.contract import StreamContract
+from mesh_defs.contract.project import Project
 from mesh_defs.ingest import status
+from mesh_defs.ingest.epoch import accept_epoch
 from mesh_defs.ingest.loss import acknowledge_loss
 from mesh_defs.model.errors import ConfigError, OffsetsLostError
 from mesh_defs.store import DomainStore
@@ -114,3 +117,17 @@ def test_a_loss_after_an_acknowledgement_is_red_again(mesh: MeshFolder, kafka: K
     told = acknowledge_loss(project, project.domain("shop").streams[0], "again")
     assert [(r.from_offset, r.to_offset) for r in told.ranges] == [(4, 5)]
     assert states(mesh) == {0: "current", 1: "current"}
+
+
+@pytest.mark.parametrize("decide", [acknowledge_loss, accept_epoch])
+@pytest.mark.parametrize("reason", ["", " \n"])
+def test_a_decision_wants_a_reason(
+    tmp_path: Path, decide: Callable[[Project, StreamContract, str], object], reason: str
+) -> None:
+    """Before anything is asked or opened; whoever looks at it later will ask."""
+    folder = MeshFolder(tmp_path / "mesh", "127.0.0.1:1")
+    folder.stream("shop.orders", "orders")
+    project = folder.open()
+    with pytest.raises(ConfigError, match="the reason is empty"):
+        decide(project, project.domain("shop").streams[0], reason)
+    assert not (folder.root / "data").exists()

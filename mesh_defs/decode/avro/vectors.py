@@ -101,7 +101,7 @@ def _beyond(block: Block, raw: _Words, at: Positions) -> tuple[_Words, Positions
     return raw, at + 1 + more
 
 
-def lengths(block: Block, at: Positions) -> tuple[Numbers, Positions]:
+def _lengths(block: Block, at: Positions) -> tuple[Numbers, Positions]:
     """Return the lengths that stand before texts and bytes, and where those begin.
 
     Raises:
@@ -172,7 +172,7 @@ def _spans(type_: Any) -> _Spans:
     if not isinstance(type_, Fixed):
 
         def sized(block: Block, at: Positions) -> tuple[Positions, Positions]:
-            size, at = lengths(block, at)
+            size, at = _lengths(block, at)
             return at, at + size
 
         return sized

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from mesh_defs.ingest.report import StreamReport
+from mesh_defs.ingest.report import StreamReport, reason_of
 
 REPEAT_SECONDS: Final = 60.0
 """A table is reported once in so long at most: each report stays in the storage of whoever shows it."""
@@ -42,7 +42,7 @@ class Reporting:
         A status that flips is told at once, and so are another reason for a stop and a loss. What only moved waits its
         turn.
         """
-        status = frozenset((trouble.partition, trouble.reason) for trouble in report.troubles)
+        status = frozenset((trouble.partition, reason_of(trouble.error)) for trouble in report.troubles)
         lost = any(gap.kind == "lost" for part in report.partitions for gap in part.gaps)
         flipped = lost or self._status.get(report.stream) != status
         self._status[report.stream] = status
