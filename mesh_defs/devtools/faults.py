@@ -1,18 +1,22 @@
 """Writes docs/faults.md from the tests themselves: ``python -m mesh_defs.devtools.faults``. A test compares the two.
 
-A test names the rows that it shows by ``@pytest.mark.fault(N, ...)``; what is in a row stands in ``faults.toml``, and
-what the last long soak found in ``soak.md``.
+A test names the rows that it shows by ``@pytest.mark.fault(N, ...)``; what is in a row stands in ``faults.toml``, what
+the tests said last in ``fault_results.json`` (``--record JUNIT-XML`` adds a run), and what the last long soak found in
+``soak.md``.
 """
 
 from __future__ import annotations
 
+import argparse
 import ast
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from mesh_defs.devtools.fault_results import Result, keep, kept, said
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -31,9 +35,9 @@ What goes wrong with sinks of Kafka, what the mesh then does, and the tests that
 happens: every offset is a row, a dead letter or a recorded gap, once; offsets never go back; no reader sees half a
 batch; no message holds what a record said.
 
-Tests of the lane `CI` run in `./mesh test`, with every change, and none of them may be skipped there: while CI is
-green, they pass. Those of the lane `--all` run in `./mesh test --all` only. *In part* and *not yet* say what no test
-shows."""
+Tests of the lane `CI` run in `./mesh test`, with every change, and none of them may be skipped there. Those of the
+lane `--all` run in `./mesh test --all` only. The result is what the test said when a run of it was last recorded
+(`python -m mesh_defs.devtools.faults --record JUNIT-XML`); *in part* and *not yet* say what no test shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,11 @@ class Evidence:
     name: str
     rows: tuple[int, ...]
     slow: bool
+
+    @property
+    def id(self) -> str:
+        """The name by which its results are kept."""
+        return f"{self.file}::{self.name}"
 
 
 def faults() -> tuple[Fault, ...]:
@@ -105,7 +114,9 @@ def soak() -> str:
     return _SOAK.read_text(encoding="utf-8")
 
 
-def page(rows: Sequence[Fault], tests: Sequence[Evidence], soaked: str = "") -> str:
+def page(
+    rows: Sequence[Fault], tests: Sequence[Evidence], results: Mapping[str, Result], soaked: str = ""
+) -> str:
     """Return the text of docs/faults.md.
 
     Raises:
@@ -114,16 +125,16 @@ def page(rows: Sequence[Fault], tests: Sequence[Evidence], soaked: str = "") -> 
     known = {fault.row for fault in rows}
     for test in tests:
         if not known.issuperset(test.rows):
-            raise ValueError(f"{test.file}::{test.name} names a row that the matrix does not have")
-    return "\n".join([_HEAD, "", *_table(rows, tests)]) + "\n" + (f"\n{soaked}" if soaked else "")
+            raise ValueError(f"{test.id} names a row that the matrix does not have")
+    return "\n".join([_HEAD, "", *_table(rows, tests, results)]) + "\n" + (f"\n{soaked}" if soaked else "")
 
 
-def _table(rows: Sequence[Fault], tests: Sequence[Evidence]) -> Iterator[str]:
+def _table(rows: Sequence[Fault], tests: Sequence[Evidence], results: Mapping[str, Result]) -> Iterator[str]:
     yield "| # | Hazard | What the mesh does | Tests | Lane | Result |"
     yield "| --- | --- | --- | --- | --- | --- |"
     for fault in rows:
         own = [test for test in tests if fault.row in test.rows]
-        cells = (str(fault.row), fault.hazard, fault.expected, *_shown(own), _result(fault, own))
+        cells = (str(fault.row), fault.hazard, fault.expected, *_shown(own), _result(fault, own, results))
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
@@ -135,17 +146,39 @@ def _shown(tests: Sequence[Evidence]) -> tuple[str, str]:
     return links, lanes
 
 
-def _result(fault: Fault, tests: Sequence[Evidence]) -> str:
+def _result(fault: Fault, tests: Sequence[Evidence], results: Mapping[str, Result]) -> str:
     if not tests:
         if fault.missing is None:
             raise ValueError(f"row {fault.row} has no test, and does not say what is missing")
         return f"not yet: {fault.missing}"
-    return "tested" if fault.missing is None else f"in part: {fault.missing}"
+    lines = [_last(results.get(test.id)) for test in tests]
+    return "<br>".join([*lines, *([] if fault.missing is None else [f"in part: {fault.missing}"])])
 
 
-def main() -> None:
+def _last(result: Result | None) -> str:
+    return "no run recorded" if result is None else f"{result.verdict} {result.day}"
+
+
+def record(runs: Sequence[Path]) -> None:
+    """Keep what runs said about the tests of the matrix, and forget tests that are no more.
+
+    Raises:
+        ValueError: One is no JUnit XML of pytest.
+        OSError: One cannot be read.
+    """
+    known = {test.id for test in evidence()}
+    results = kept()
+    for run in runs:
+        results |= said(run)
+    keep({test: result for test, result in results.items() if test in known})
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
     """Write the page."""
-    PAGE.write_text(page(faults(), evidence(), soak()), encoding="utf-8")
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--record", metavar="JUNIT-XML", type=Path, action="append", default=[])
+    record(parser.parse_args(arguments).record)
+    PAGE.write_text(page(faults(), evidence(), kept(), soak()), encoding="utf-8")
     sys.stdout.write(f"{PAGE}\n")
 
 
