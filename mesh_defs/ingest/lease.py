@@ -56,12 +56,12 @@ def files_holder(folder: Path) -> Holder | None:
 
 
 def nudge(folder: Path) -> None:
-    """Ask the resident ingester of the domain in `folder` to try at once what it has stopped."""
+    """Ask whoever ingests the domain in `folder` to try at once what it has stopped."""
     (folder / NUDGE).touch()
 
 
 def nudges(folder: Path) -> int:
-    """Return a number that changes with each nudge."""
+    """Return when the last nudge was, in nanoseconds since the epoch; 0 where there was none."""
     try:
         return (folder / NUDGE).stat().st_mtime_ns
     except FileNotFoundError:

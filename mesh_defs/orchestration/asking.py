@@ -25,12 +25,14 @@ class LastRun:
         failed: Whether it failed or was cancelled.
         attempt: From 1; what its tag says.
         asked: The news that it was asked for.
+        created_at: Seconds since the epoch.
         ended_at: Seconds since the epoch.
     """
 
     failed: bool
     attempt: int
     asked: frozenset[str]
+    created_at: float
     ended_at: float
 
 
@@ -67,17 +69,23 @@ def pieces(news: StreamNews | InputNews) -> frozenset[str]:
 
 
 def decide(
-    streams: Mapping[str, StreamNews | InputNews], last_run: Callable[[str], LastRun | None], *, now: float
+    streams: Mapping[str, StreamNews | InputNews],
+    last_run: Callable[[str], LastRun | None],
+    *,
+    now: float,
+    decided_at: float = 0.0,
 ) -> Decision:
     """Decide which streams a run is asked for.
 
     News that no run was asked for yet are asked for at once, whatever became of other runs: a stopped partition
-    must not hold up the others. News that a failed run was asked for wait by its attempt.
+    must not hold up the others. News that a failed run was asked for wait by its attempt. What a person decided is
+    news, too: a run turns the checks green, and what was stopped is tried at once.
 
     Args:
         streams: How each stream and input stands.
         last_run: Finds the newest run that was asked for a stream.
         now: Seconds since the epoch.
+        decided_at: When a person last decided about a stream of the domain, likewise; 0 where nobody did.
     """
     tags: dict[str, Mapping[str, str]] = {}
     held: list[str] = []
@@ -86,9 +94,12 @@ def decide(
             held.append(str(news.error))
             continue
         found = pieces(news)
-        if not found:
+        if not found and not decided_at:
             continue
         last = last_run(name)
+        found |= _decisions(news, last, decided_at)
+        if not found:
+            continue
         wait = _remaining(found, last, now)
         if wait > 0 and last is not None:
             held.append(f"{name}: attempt {last.attempt} failed; the next one is in {wait:.0f} s")
@@ -100,6 +111,13 @@ def decide(
     return Decision(
         tags=tags, reason="; ".join(dict.fromkeys(held)) or "no news: every offset is accounted for"
     )
+
+
+def _decisions(news: StreamNews | InputNews, last: LastRun | None, decided_at: float) -> frozenset[str]:
+    """Return the decision that the last run of a stream could not know of."""
+    if isinstance(news, InputNews) or last is None or last.created_at >= decided_at:
+        return frozenset()
+    return frozenset({f"decided@{decided_at:.6f}"})
 
 
 def _remaining(found: frozenset[str], last: LastRun | None, now: float) -> float:

@@ -9,7 +9,7 @@ import dagster as dg
 from mesh_defs.contract.contract import Domain
 from mesh_defs.contract.project import Project
 from mesh_defs.ingest import StreamNews, news
-from mesh_defs.ingest.lease import RESIDENT, files_holder, lease_holder
+from mesh_defs.ingest.lease import RESIDENT, files_holder, lease_holder, nudges
 from mesh_defs.ingest.rest import Hashes, InputNews, input_news
 from mesh_defs.model.errors import BrokerUnavailableError
 from mesh_defs.orchestration.asking import ATTEMPTS, LastRun, decide
@@ -90,7 +90,12 @@ def ask(
         found = _news(project, domain, hashes, streams=streams, inputs=inputs)
     except BrokerUnavailableError as error:
         return dg.SkipReason(str(error))
-    decision = decide(found, lambda stream: _last_run(instance, domain.name, stream), now=time.time())
+    decision = decide(
+        found,
+        lambda stream: _last_run(instance, domain.name, stream),
+        now=time.time(),
+        decided_at=nudges(folder) / 1e9,
+    )
     if not decision.tags:
         return dg.SkipReason(decision.reason)
     tags = {DOMAIN_TAG: domain.name, NO_RETRY_TAG: "0"}
@@ -132,5 +137,6 @@ def _last_run(instance: dg.DagsterInstance, domain: str, stream: str) -> LastRun
         failed=run.status in FAILED,
         attempt=int(run.tags[attempt_tag(stream)]),
         asked=frozenset(run.tags.get(asked_tag(stream), "").split()),
+        created_at=records[0].create_timestamp.timestamp(),
         ended_at=records[0].end_time or records[0].update_timestamp.timestamp(),
     )

@@ -12,6 +12,7 @@ from mesh_defs.orchestration.asking import WAITS, LastRun, decide, pieces
 from mesh_defs.orchestration.keys import asked_tag, attempt_tag
 
 IDENTITY = TopicIdentity(cluster_id="c", topic_id="t")
+CREATED = 990.0
 ENDED = 1_000.0
 
 
@@ -23,7 +24,7 @@ def behind(**partitions: tuple[int, int]) -> StreamNews:
 
 def failed(attempt: int, *asked: str) -> LastRun:
     """Return a run that was asked for these news in vain."""
-    return LastRun(failed=True, attempt=attempt, asked=frozenset(asked), ended_at=ENDED)
+    return LastRun(failed=True, attempt=attempt, asked=frozenset(asked), created_at=CREATED, ended_at=ENDED)
 
 
 def attempts(news: StreamNews, last: LastRun | None, after: float = 0.0) -> list[str]:
@@ -56,7 +57,7 @@ def test_the_same_news_wait_ever_longer(attempt: int, wait: float) -> None:
 
 def test_a_success_forgets_the_failures() -> None:
     """The next news are a first attempt again."""
-    last = LastRun(failed=False, attempt=4, asked=frozenset({"0@5"}), ended_at=ENDED)
+    last = LastRun(failed=False, attempt=4, asked=frozenset({"0@5"}), created_at=CREATED, ended_at=ENDED)
     assert attempts(behind(p0=(5, 9)), last) == ["1"]
 
 
@@ -83,6 +84,22 @@ def test_a_cluster_that_is_down_is_no_reason_for_a_run() -> None:
     )
     assert list(decision.tags) == ["good"]
     assert "nobody answers" in decision.reason
+
+
+def test_a_decision_is_news_once() -> None:
+    """Of a stream without news as well as of one that waits; not of a run that was created after it."""
+
+    def tags(news: StreamNews, last: LastRun | None, decided_at: float) -> dict[str, str]:
+        decision = decide({"orders": news}, lambda _: last, now=ENDED, decided_at=decided_at)
+        return dict(decision.tags.get("orders", {}))
+
+    nothing, last = behind(p0=(5, 5)), failed(5, "0@5")
+    asked = {attempt_tag("orders"): "5", asked_tag("orders"): "decided@995.000000"}
+    assert tags(nothing, last, CREATED + 5) == asked
+    assert tags(behind(p0=(5, 9)), last, CREATED + 5)[asked_tag("orders")] == "0@5 decided@995.000000"
+    assert tags(nothing, last, CREATED) == {}
+    assert tags(behind(p0=(5, 9)), last, CREATED) == {}
+    assert tags(nothing, None, CREATED + 5) == {}
 
 
 def test_errors_are_news() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from mesh_defs.ingest.epoch import accept_epoch
 from mesh_defs.orchestration.keys import DOMAIN_TAG, asked_tag, attempt_tag
 from mesh_defs.orchestration.sensor import NO_RETRY_TAG, ask
 from tests.conftest import KafkaServer
@@ -161,6 +162,24 @@ def test_products_get_their_turn_between_two_runs(
     assert "products have" in skipped(mesh, instance)
     monkeypatch.setattr("mesh_defs.orchestration.sensor.REST_SECONDS", 0.0)
     assert isinstance(asked(mesh, instance), dg.RunRequest)
+
+
+@pytest.mark.fault(9, 45)
+def test_after_a_decision_it_asks_although_nothing_is_new(
+    mesh: MeshFolder, instance: dg.DagsterInstance, kafka: KafkaServer, orders: str
+) -> None:
+    """Else the checks of a stream that a person put right would stay red until its next record."""
+    kafka.delete_topic(orders)
+    kafka.topic(name=orders)
+    launched(instance, mesh, asked(mesh, instance), dg.DagsterRunStatus.FAILURE)
+    project = mesh.open()
+    accept_epoch(project, project.domain("shop").stream("orders"), "the test cluster was rebuilt")
+    request = asked(mesh, instance)
+    assert isinstance(request, dg.RunRequest)
+    assert request.asset_selection == [key("shop.orders")]
+    assert request.tags[asked_tag("orders")].startswith("decided@")
+    launched(instance, mesh, request, dg.DagsterRunStatus.SUCCESS)
+    assert skipped(mesh, instance).startswith("no news")
 
 
 def test_a_missing_topic_is_asked_for(
