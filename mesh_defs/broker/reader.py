@@ -15,16 +15,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from mesh_defs.broker.failures import broker_error, configuration_error, is_denied
 from mesh_defs.broker.properties import client_log, consumer_properties
-from mesh_defs.model.errors import (
-    OffsetsLostError,
-    OffsetsRegressedError,
-    ShortReadError,
-)
+from mesh_defs.broker.silence import Silence, lost_or_regressed, short
+from mesh_defs.model.errors import PartitionError
 from mesh_defs.model.records import Headers, RawBatch, Watermarks
 
 _WAIT_SECONDS: Final = 0.05
 _READ_SECONDS: Final = 1.0
-_LOOK_SECONDS: Final = 2.0
 _MOST_MESSAGES: Final = 1_000_000  # the client's own limit for one call
 
 _OUT_OF_RANGE: Final = frozenset(
@@ -52,7 +48,8 @@ class BoundedReader:
         topic: The topic.
         ranges: For each partition [from, to); empty ones are done at once.
         watermarks: Asks what the partitions hold, for the message when a read cannot go on.
-        stall_timeout: Seconds of reading without any progress after which it fails.
+        stall_timeout: Seconds of reading without any progress after which it fails; a partition that alone makes none
+            has six times as long.
     """
 
     def __init__(
@@ -69,9 +66,8 @@ class BoundedReader:
         self._positions = {p: from_ for p, (from_, _to) in ranges.items()}
         self._ends = {p: to for p, (from_, to) in ranges.items() if from_ < to}
         self._watermarks = watermarks
-        self._stall_timeout = stall_timeout
-        self._waited = 0.0
-        self._next_look = min(_LOOK_SECONDS, stall_timeout)
+        self._silence = Silence(self._ends, stall_timeout)
+        self._refusals: list[PartitionError] = []
         self._consumer: Consumer | None = None
         self._seen: KafkaError | None = None
 
@@ -96,29 +92,42 @@ class BoundedReader:
     def read(self, max_records: int = 10_000) -> list[RawBatch]:
         """Return the next records, at most one batch a partition.
 
-        The list may be empty after a second without records; ask again until `done`.
+        The list may be empty after a second without records; ask again until `done`. After a `PartitionError`, too,
+        where its partition was stopped: nothing of the others is lost.
 
         Raises:
             OffsetsLostError: Retention passed a position.
             OffsetsRegressedError: A partition's end lies before its position.
-            ShortReadError: The broker answers, but hands nothing out below the end.
+            ShortReadError: The broker answers, but hands nothing of a partition out below its end.
             BrokerUnavailableError: The cluster does not answer for `stall_timeout` seconds.
             BrokerError: Or another child of it, as the cluster's answer means.
         """
         deadline = time.monotonic() + _READ_SECONDS
         while self._ends:
+            self._raise_refusal()
             began = time.monotonic()
             messages = self._consume(max_records)
+            self._silence.wait(time.monotonic() - began)
             if messages:
-                self._waited, self._next_look = 0.0, _LOOK_SECONDS
                 batches = self._take(messages)
                 if batches:
                     return batches
-            else:
-                self._note_wait(time.monotonic() - began)
+            elif self._seen is not None and is_denied(self._seen):
+                raise broker_error(self._seen, cannot=f"read {self._topic}")
             if time.monotonic() >= deadline:
                 break
         return []
+
+    def _raise_refusal(self) -> None:
+        """Raise what stands against reading a partition on; ask the broker now and then where one is silent."""
+        while self._refusals:
+            error = self._refusals.pop(0)
+            if error.partition is not None and self._reads(error.partition):
+                raise error
+        for partition, is_over in self._silence.suspects(self._ends):
+            self._check(partition)
+            if is_over:
+                raise self._short(partition)
 
     def stop(self, partition: int) -> None:
         """Read nothing more of a partition; its position stays where it is."""
@@ -177,7 +186,10 @@ class BoundedReader:
             if (batch := self._batch(partition, own)) is not None
         ]
         for event in events:
-            self._take_event(event)
+            try:
+                self._take_event(event)
+            except PartitionError as error:  # told when what was read of the others has been handed out
+                self._refusals.append(error)
         return batches
 
     def _by_partition(self, messages: list[Message]) -> Iterator[tuple[int, list[Message]]]:
@@ -224,6 +236,7 @@ class BoundedReader:
         """Move a partition's position; at its end it is done and makes room for the others."""
         end = self._ends[partition]
         self._positions[partition] = min(offset, end)
+        self._silence.moved(partition)
         if offset >= end:
             self._finish(partition)
 
@@ -250,48 +263,17 @@ class BoundedReader:
         """Return whether what the broker says of a partition still concerns this reader."""
         return partition in self._ends
 
-    def _note_wait(self, seconds: float) -> None:
-        """Count time without progress; ask the broker now and then whether any is to be expected."""
-        if self._seen is not None and is_denied(self._seen):
-            raise broker_error(self._seen, cannot=f"read {self._topic}")
-        self._waited += seconds
-        if self._waited < self._next_look:
-            return
-        self._next_look = self._waited + _LOOK_SECONDS
-        for partition in tuple(self._ends):
-            self._check(partition)
-        if self._waited >= self._stall_timeout:
-            raise self._short(next(iter(self._ends)))
-
     def _check(self, partition: int) -> None:
         """Raise when a partition cannot be read on from its position, by what the broker holds now."""
         mark = self._watermarks(self._topic, [partition])[partition]
         position = self._positions[partition]
         end = self._ends.get(partition, position)
-        if mark.low > position:
-            raise OffsetsLostError(
-                cannot=self._where(partition),
-                why=f"the broker's earliest offset is {mark.low}: {mark.low - position} offsets were removed "
-                "before they were read",
-                do="run it again: the gap is recorded where the contract says `onLoss: record`, and elsewhere the "
-                "message says how to take note of it",
-            )
-        if mark.end < end:
-            raise OffsetsRegressedError(
-                cannot=self._where(partition),
-                why=f"the broker's last stable offset is {mark.end}, and was {end} when the read began",
-                do="find out why the broker lost records (an unclean leader election truncates a partition)",
-            )
+        refused = lost_or_regressed(self._topic, partition, position, end, mark)
+        if refused is not None:
+            raise refused
 
-    def _short(self, partition: int) -> ShortReadError:
-        return ShortReadError(
-            cannot=self._where(partition),
-            why=f"the broker holds the offsets up to {self._ends.get(partition)}, but handed out no more",
-            do="look at the broker's log, then run the pass again: nothing of the range was skipped",
-        )
-
-    def _where(self, partition: int) -> str:
-        return f"read {self._topic} partition {partition} from offset {self._positions[partition]}"
+    def _short(self, partition: int) -> PartitionError:
+        return short(self._topic, partition, self._positions[partition], self._ends.get(partition))
 
 
 def _offsets(messages: Sequence[Message]) -> Sequence[int]:

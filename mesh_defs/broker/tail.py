@@ -32,8 +32,7 @@ class TailReader(BoundedReader):
         Returns:
             Whether that is possible: every partition that is read already begins where it stands.
         """
-        if self.done:
-            self._waited = 0.0
+        waiting = set(self._ends)
         kept = set(self._positions) & set(ranges)
         if any(self._positions[p] != ranges[p][0] for p in kept):
             return False
@@ -44,6 +43,8 @@ class TailReader(BoundedReader):
             self._consumer.incremental_assign([TopicPartition(self._topic, p, o) for p, o in fresh.items()])
         self._positions |= fresh
         self._ends = {p: to for p, (from_, to) in ranges.items() if from_ < to}
+        self._refusals = [refusal for refusal in self._refusals if refusal.partition in kept]
+        self._silence.begin(self._ends.keys() - (waiting & kept), anew=not waiting)
         return True
 
     def stop(self, partition: int) -> None:

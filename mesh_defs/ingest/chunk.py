@@ -15,7 +15,7 @@ from mesh_defs.ingest.breaker import WINDOW, crosses
 from mesh_defs.ingest.plan import StreamPlan
 from mesh_defs.ingest.report import count_fields
 from mesh_defs.ingest.staging import Staging
-from mesh_defs.model.errors import MeshError, RecordRefusedError, TooManyDeadLettersError
+from mesh_defs.model.errors import MeshError, PartitionError, RecordRefusedError, TooManyDeadLettersError
 from mesh_defs.model.records import (
     DeadLetter,
     Gap,
@@ -149,7 +149,7 @@ class StreamRun:
             stopping: Whether it is to end as it is.
 
         Raises:
-            BrokerError: The read failed; nothing of the chunk may be committed.
+            BrokerError: The read failed as a whole; nothing of the chunk may be committed.
             StoreError: Staging failed; likewise.
         """
         tallies = {p: self._tally(p) for p in self._next if p not in self.errors}
@@ -158,7 +158,7 @@ class StreamRun:
             deadline = time.monotonic() + limits.seconds
             records = size = 0
             while not self._reader.done and self.tripped is None:
-                for raw in self._reader.read(limits.batch):
+                for raw in self._read(limits.batch):
                     records += len(raw)
                     size += self._take(raw, tallies, staging, outcomes)
                 gaps = sum(len(t.gaps) for t in tallies.values())
@@ -182,6 +182,17 @@ class StreamRun:
             files=files,
             outcomes=bytes(outcomes[-WINDOW:]),
         )
+
+    def _read(self, size: int) -> list[RawBatch]:
+        """Read on; a partition that cannot be is left where it stands, and the others go on."""
+        try:
+            return self._reader.read(size)
+        except PartitionError as error:
+            if error.partition is None:
+                raise
+            self.errors[error.partition] = error
+            self._reader.stop(error.partition)
+            return []
 
     def _tally(self, partition: int) -> _Tally:
         lost = self._lost.pop(partition, None)

@@ -9,10 +9,11 @@
     │   ├── TopicMissingError        the topic is not on the cluster
     │   ├── TopicConflictError       the topic exists, but not as its contract declares it
     │   ├── IdentityChangedError     the topic or the cluster was recreated
-    │   ├── OffsetsLostError         retention passed the next offset
-    │   ├── OffsetsRegressedError    the broker's end lies before the next offset
     │   ├── OffsetsDivergedError     another leader has other records at offsets that were read
-    │   └── ShortReadError           a bounded read ended before its end
+    │   └── PartitionError           one partition cannot be read on; the others can
+    │       ├── OffsetsLostError         retention passed the next offset
+    │       ├── OffsetsRegressedError    the broker's end lies before the next offset
+    │       └── ShortReadError           a bounded read ended before its end
     ├── RegistryError
     │   ├── RegistryUnavailableError the schema registry does not answer in time, or refuses to
     │   ├── UnknownSchemaError       the registry knows no schema of that id
@@ -132,11 +133,21 @@ class IdentityChangedError(BrokerError):
     """The topic or the cluster was recreated since the store last read it."""
 
 
-class OffsetsLostError(BrokerError):
+class PartitionError(BrokerError):
+    """One partition of a topic cannot be read on; the others can.
+
+    Attributes:
+        partition: Which one; None where no reader met it.
+    """
+
+    partition: int | None = None
+
+
+class OffsetsLostError(PartitionError):
     """Retention passed the next offset: records that were never read are gone."""
 
 
-class OffsetsRegressedError(BrokerError):
+class OffsetsRegressedError(PartitionError):
     """The broker's end lies before the next offset, although the topic is the same."""
 
 
@@ -144,7 +155,7 @@ class OffsetsDivergedError(BrokerError):
     """Another leader has other records at offsets that were read: an unclean election."""
 
 
-class ShortReadError(BrokerError):
+class ShortReadError(PartitionError):
     """A bounded read ended before its end."""
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
+from confluent_kafka import TopicPartition
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,15 +15,19 @@ from mesh_defs.model.errors import (
     BrokerError,
     OffsetsLostError,
     OffsetsRegressedError,
+    ShortReadError,
     TopicMissingError,
 )
 from mesh_defs.model.records import RawBatch
+from tests.conftest import BOUND
 
 
-def drain_reader(reader: BoundedReader) -> None:
-    """Read until the reader is done."""
+def drain_reader(reader: BoundedReader, into: list[RawBatch] | None = None) -> None:
+    """Read until the reader is done; what is read until an error is kept in `into`, too."""
     while not reader.done:
-        reader.read()
+        batches = reader.read()
+        if into is not None:
+            into += batches
 
 
 def values_of(batches: list[RawBatch], partition: int = 0) -> list[bytes | None]:
@@ -206,6 +212,77 @@ def test_a_range_beyond_the_end_fails_in_time(kafka: Any) -> None:
         assert offsets_of(reader.read()) == list(range(10))
         with pytest.raises(OffsetsRegressedError, match="offset 10"):
             drain_reader(reader)
+
+
+@pytest.mark.parametrize("tail", [False, True], ids=["pass", "resident"])
+def test_a_partition_that_hands_nothing_out_stops_alone(kafka: Any, *, tail: bool) -> None:
+    """The error names it; whoever stops it reads all of the others."""
+    topic = kafka.topic(partitions=2)
+    for partition in (0, 1):
+        kafka.produce(topic, [b"x"] * 10, partition=partition)
+    with (
+        kafka.broker(timeout=3) as broker,
+        broker.reader(topic, {0: (0, 10), 1: (0, 10)}, tail=tail) as reader,
+    ):
+        silence(reader, topic, 0)
+        batches: list[RawBatch] = []
+        with pytest.raises(ShortReadError, match=f"{topic} partition 0 from offset 0: .* up to 10") as stuck:
+            drain_reader(reader, batches)
+        assert stuck.value.partition == 0
+        reader.stop(0)
+        assert reader.done
+        assert offsets_of(batches, 1) == list(range(10))
+
+
+def test_a_partition_is_found_silent_while_others_are_heard(
+    kafka: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much the others hand out."""
+    monkeypatch.setattr("mesh_defs.broker.silence._PATIENCE", 1)
+    topic = kafka.topic(partitions=2)
+    kafka.produce(topic, [b"x"], partition=0)
+    kafka.produce(topic, [b"x"], partition=1)
+    heard = [0]
+
+    def read_on_and_on(reader: BoundedReader) -> None:
+        deadline = time.monotonic() + BOUND
+        while time.monotonic() < deadline:
+            heard[0] += sum(map(len, reader.read()))
+            kafka.produce(topic, [b"x"], partition=1)
+            assert reader.extend({0: (0, 1), 1: (reader.positions[1], heard[0] + 1)})
+
+    with (
+        kafka.broker(timeout=3) as broker,
+        broker.reader(topic, {0: (0, 1), 1: (0, 1)}, tail=True) as reader,
+    ):
+        silence(reader, topic, 0)
+        with pytest.raises(ShortReadError) as stuck:
+            read_on_and_on(reader)
+        assert stuck.value.partition == 0
+        assert heard[0] > 1
+
+
+def silence(reader: BoundedReader, topic: str, partition: int) -> None:
+    """Let the client hand out no records of a partition, as where its broker holds them back."""
+    reader._consumer = reader._open()
+    reader._consumer.pause([TopicPartition(topic, partition)])
+
+
+@pytest.mark.fault(13)
+def test_a_lost_position_does_not_take_others_along(kafka: Any, broker: Broker) -> None:
+    """What was read of another partition meanwhile is handed out before the error is told."""
+    topic = kafka.topic(partitions=2)
+    for partition in (0, 1):
+        kafka.produce(topic, [b"x"] * 10, partition=partition)
+    kafka.delete_records(topic, 0, 7)
+    with broker.reader(topic, {0: (2, 10), 1: (0, 10)}) as reader:
+        batches: list[RawBatch] = []
+        with pytest.raises(OffsetsLostError) as lost:
+            drain_reader(reader, batches)
+        assert lost.value.partition == 0
+        reader.stop(0)
+        drain_reader(reader, batches)
+        assert offsets_of(batches, 1) == list(range(10))
 
 
 def test_many_uneven_partitions(kafka: Any, broker: Broker, drain: Any) -> None:

@@ -6,9 +6,11 @@ import getpass
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from mesh_defs.broker import BoundedReader, Broker
 from mesh_defs.consistency import verify_domain
 from mesh_defs.contract.contract import StreamContract
 from mesh_defs.contract.project import Project
@@ -117,6 +119,34 @@ def test_a_loss_after_an_acknowledgement_is_red_again(mesh: MeshFolder, kafka: K
     told = acknowledge_loss(project, project.domain("shop").streams[0], "again")
     assert [(r.from_offset, r.to_offset) for r in told.ranges] == [(4, 5)]
     assert states(mesh) == {0: "current", 1: "current"}
+
+
+@pytest.mark.fault(13)
+def test_a_loss_between_plan_and_read_stops_its_partition_alone(
+    mesh: MeshFolder, kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are committed by the same pass, and the next one records the gap where the contract says so."""
+    topic = kafka.topic(partitions=2)
+    mesh.stream("shop.orders", topic, partitions=2, onLoss="record")
+    for partition in (0, 1):
+        kafka.produce(topic, [order(n) for n in range(6)], partition=partition)
+    reader = Broker.reader
+
+    def late_reader(broker: Broker, *args: Any, **options: Any) -> BoundedReader:
+        kafka.delete_records(topic, 0, 4)
+        return reader(broker, *args, **options)
+
+    monkeypatch.setattr(Broker, "reader", late_reader)
+    (stream,) = mesh.ingest("shop").streams
+    assert [(t.partition, type(t.error)) for t in stream.troubles] == [(0, OffsetsLostError)]
+    assert mesh.rows("SELECT _partition, count(*) FROM shop.orders GROUP BY ALL") == [(1, 6)]
+    monkeypatch.undo()
+    (stream,) = mesh.ingest("shop").streams
+    assert stream.troubles == ()
+    assert mesh.rows("SELECT _partition, count(*) FROM shop.orders GROUP BY ALL ORDER BY ALL") == [
+        (0, 2),
+        (1, 6),
+    ]
 
 
 @pytest.mark.parametrize("decide", [acknowledge_loss, accept_epoch])

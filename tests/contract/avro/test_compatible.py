@@ -160,7 +160,8 @@ def _value(type_: Any) -> Any:
     if isinstance(type_, list):
         assume(type_)
         plain = [branch for branch in type_ if isinstance(branch, str) and branch in _SIMPLE]
-        return _value(plain[0] if plain else type_[0])
+        # By its name: `fastavro` takes a text for a date where it looks through the branches for one that fits.
+        return (plain[0], _value(plain[0])) if plain else _value(type_[0])
     kind = type_ if isinstance(type_, str) else type_["type"]
     assume(kind in {*_SIMPLE, "record", "enum", "fixed", "array", "map"})
     assume(isinstance(type_, str) or "logicalType" not in type_)
