@@ -41,8 +41,6 @@ _LONGEST_FIRST = {
                 "pages",
                 "run",
                 "dagster",
-                "january",
-                "daemon",
                 "kills",
                 "replay",
                 "local",

@@ -61,6 +61,7 @@ def yesterday(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
+@pytest.mark.slow
 def test_each_alert_is_posted_once_when_it_opens_and_once_when_it_ends(
     tmp_path: Path, kafka: KafkaServer, yesterday: pytest.MonkeyPatch
 ) -> None:

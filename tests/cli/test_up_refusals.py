@@ -208,6 +208,7 @@ def test_interrupted_start_in_the_background(mesh: Mesh) -> None:
     mesh.is_quiet()
 
 
+@pytest.mark.slow
 def test_life_in_the_background(mesh: Mesh) -> None:
     """Started beside a taken Kafka port, refused twice, examined, read, stopped."""
     port = str(free_port())

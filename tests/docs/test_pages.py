@@ -20,6 +20,10 @@ from tests.docs.markdown import Block, blocks
 from tests.meshes import ROOT
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+LONG = {
+    f"{name}.md" for name in ("query", "avro-and-registries", "data-at-rest", "event-types", "change-data")
+}
+"""How-to pages that start much and wait for it."""
 RUN = ("sh", "python", "sql")
 READ = ("yaml", "toml", "ini", "text", "mermaid")
 MATCH = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -133,7 +137,11 @@ def read(block: Block) -> None:
         assert opened == len(re.findall(r"^\s*end$", block.text, flags=re.MULTILINE)), block.where
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=pytest.mark.slow) if page.name in LONG else page for page in PAGES],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
 def test_page_does_what_it_says(page: Path, tmp_path: Path, kafka: KafkaServer) -> None:
     """Blocks are run in order in one scratch project; each stated output is what was printed."""
     found = list(blocks(page))

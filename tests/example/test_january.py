@@ -69,7 +69,7 @@ def tables(mesh: ExampleMesh) -> set[str]:
 @pytest.fixture(
     params=[
         pytest.param((), id="resident"),
-        pytest.param(("--no-resident",), id="sensors", marks=pytest.mark.slow),
+        pytest.param(("--no-resident",), id="sensors"),
     ]
 )
 def up(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[UpMesh]:
@@ -79,6 +79,7 @@ def up(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[UpMesh]:
     assert mesh.stop() == []
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_january_equals_the_csv_files(up: UpMesh, tmp_path: Path) -> None:
     """By itself, whoever ingests: every record a row, every answer row by row what the files say."""

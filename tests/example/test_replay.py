@@ -48,6 +48,7 @@ def occurred(numbered: Numbered, column: str) -> dt.datetime:
     return dt.datetime.fromisoformat(json.loads(numbered.record.value)[column])
 
 
+@pytest.mark.slow
 def test_the_same_months_and_seed_give_the_same_bytes(source: Source) -> None:
     """Twice the same; with another seed other ids and delays, of the same flights."""
     first = replayed(source)
@@ -118,6 +119,7 @@ def test_states_of_a_flight_never_overtake_each_other(source: Source) -> None:
     assert len(newest) == 24_951
 
 
+@pytest.mark.slow
 def test_a_second_replay_takes_over_from_the_first(example: ExampleMesh, example_kafka: KafkaServer) -> None:
     """A slow one, as `mesh up` runs it, then a fast one: together each record once; a third finds nothing to do."""
     topic = "operations.flight_events.v1"

@@ -123,7 +123,12 @@ def test_a_dagster_run_says_nothing_of_what_records_say(
 
 @pytest.mark.parametrize(
     "expression",
-    ["customer::INT", "strptime(customer, '%Y')", "(customer::JSON->>'$.a')::INT", "error(customer)"],
+    [
+        "customer::INT",
+        pytest.param("strptime(customer, '%Y')", marks=pytest.mark.slow),
+        pytest.param("(customer::JSON->>'$.a')::INT", marks=pytest.mark.slow),
+        pytest.param("error(customer)", marks=pytest.mark.slow),
+    ],
 )
 def test_a_product_says_nothing_of_what_records_say(
     mesh: MeshFolder, instance: dg.DagsterInstance, tmp_path: Path, expression: str

@@ -60,6 +60,7 @@ def check(mesh: MeshFolder) -> int:
     return int(generation)
 
 
+@pytest.mark.slow
 def test_sigkill_at_each_step_of_a_load(mesh: MeshFolder) -> None:
     """Old or new, never half; what was killed is done by the next pass, once."""
     generation = 1

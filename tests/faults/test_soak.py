@@ -92,6 +92,7 @@ def soaked(tmp_path: Path, kafka: KafkaServer, monkeypatch: pytest.MonkeyPatch) 
         del sys.modules[name]
 
 
+@pytest.mark.slow
 def test_judge_and_readers_would_notice(soaked: Soaked, tmp_path: Path) -> None:
     """Nothing is found in a mesh that is right; each thing that is made wrong is found, and nothing else."""
     nothing = dict.fromkeys(soaked.facts, (0,) * 6)

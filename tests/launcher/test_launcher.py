@@ -191,6 +191,7 @@ def test_through_links_and_after_a_move(checkout: Checkout, tmp_path: Path) -> N
     assert json.loads(checkout.run("x", start=moved / ".venv" / "bin" / "mesh")[1])["args"] == ["x"]
 
 
+@pytest.mark.slow
 def test_wrong_hash_is_refused(checkout: Checkout) -> None:
     """A package that is not what the lock says ends the start, and the next call tries again."""
     good = (checkout.root / "requirements.lock").read_text(encoding="utf-8")

@@ -193,6 +193,7 @@ def test_storage_stays_bounded_and_right(home: Path, instance: dg.DagsterInstanc
     bounded(home, instance, rounds=3, size=60)
 
 
+@pytest.mark.slow
 def test_storage_stays_bounded_over_ten_thousand_runs(home: Path, instance: dg.DagsterInstance) -> None:
     """The same over 10,000 runs and 20,000 reports."""
     bounded(home, instance, rounds=10, size=1_000)

@@ -84,6 +84,7 @@ def test_one_incident_opens_after_the_grace_and_ends_with_the_first_answer(
     assert red.key == "check_failed:shop.orders:partitions_moving"  # nothing explains it any more
 
 
+@pytest.mark.slow
 def test_a_short_absence_is_no_incident(
     mesh: MeshFolder, own: KafkaServer, instance: dg.DagsterInstance
 ) -> None:

@@ -120,6 +120,7 @@ def state_of(project: Path) -> RunState:
     return state
 
 
+@pytest.mark.slow
 def test_up_killed_up_again_and_stopped(project: Path, mesh: Mesh) -> None:
     """The mesh comes up with a broken domain beside a sound one, after kill -9 too, and stops in 15 seconds.
 

@@ -112,6 +112,7 @@ def test_kill_of_a_domains_process_loses_and_doubles_nothing(resident: Resident)
     resident.holds()
 
 
+@pytest.mark.slow
 def test_kill_of_mesh_run_ends_its_children(resident: Resident) -> None:
     """Nobody is left who holds a lease; the next one resumes."""
     topic = resident.kafka.topic()
@@ -258,6 +259,7 @@ def test_a_pass_beside_it_reports_what_it_does(resident: Resident) -> None:
     assert resident.holder() == pid
 
 
+@pytest.mark.slow
 @pytest.mark.fault(41)
 def test_it_lives_through_a_restart_of_the_broker(
     own_kafka: Callable[..., KafkaServer], resident_on: Callable[[KafkaServer], Resident]
