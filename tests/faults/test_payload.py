@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import logging
 from collections.abc import Iterator
@@ -11,25 +10,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from tests.canary import CANARY, nowhere, sung
 from tests.conftest import KafkaServer
 from tests.dagsters import dagster_on_disk
 from tests.meshes import ORDERS, MeshFolder
 from tests.orchestration.mesh_of_two import execute
-
-CANARY = "kanarienvogel-7391"
-STORED = (".parquet", ".sqlite", ".sqlite-wal", ".sqlite-shm")
-
-
-def spellings() -> tuple[bytes, ...]:
-    """Return the canary as text, as hexadecimal digits, and in base64 wherever it may begin."""
-    plain = CANARY.encode()
-    shifted = [base64.b64encode(b"\0" * n + plain)[4 if n else 0 : -4] for n in range(3)]
-    return (plain, plain.hex().encode(), *shifted)
-
-
-def sung(text: bytes) -> bool:
-    """Say whether the canary is in it."""
-    return any(spelling in text for spelling in spellings())
 
 
 def records(*, bad: bool) -> list[dict[str, object]]:
@@ -74,13 +59,6 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """A Dagster with files, so that a test sees what it leaves on the disk."""
     with dagster_on_disk(tmp_path / "home") as opened:
         yield opened
-
-
-def nowhere(folder: Path) -> None:
-    """Assert that no file below a folder has the canary, but for the tables and the catalog."""
-    found = [p for p in folder.rglob("*") if p.is_file() and p.suffix not in STORED]
-    assert found
-    assert [p for p in found if sung(p.read_bytes())] == []
 
 
 def in_the_tables(mesh: MeshFolder) -> None:
