@@ -79,7 +79,8 @@ def merge_small(
     """Merge a table's small files, one output file a transaction.
 
     The first tier merges as soon as there are `merge_files` small files; a higher one only when what lies below it
-    fills a file of its size, so that each row is rewritten about once a tier.
+    fills a file of its size. Small is what is less than half of a tier's size: a file that is nearly full takes in
+    one or two others at a time and would be written anew for each. So each row is rewritten a few times a tier.
 
     Raises:
         StoreLockedError: The lane was not to be had.
@@ -105,7 +106,7 @@ def _merge(store: Housekeeping, table: str, tier: int) -> tuple[tuple[int, ...],
         store.connection.execute(f"SET ducklake_target_file_size = '{tier}B'")
     call = (
         f"CALL ducklake_merge_adjacent_files({literal(store.domain)}, {literal(table)}, "
-        f"max_file_size => {tier}, max_compacted_files => 1)"
+        f"max_file_size => {_small(tier)}, max_compacted_files => 1)"
     )
     return call_writing(store, table, f"merge {store.domain}.{table}", call)
 
@@ -114,8 +115,13 @@ def _below(store: Housekeeping, table: str, tier: int) -> tuple[int, int]:
     """Return how many files lie below a tier's size, and their bytes."""
     with translated(f"list the files of {store.domain}.{table}"):
         sizes = [f.size_bytes for f in live_files(store.connection, store.domain, table)]
-    small = [size for size in sizes if size < tier // 2]
+    small = [size for size in sizes if size < _small(tier)]
     return len(small), sum(small)
+
+
+def _small(tier: int) -> int:
+    """Return the size in bytes from which on a file is left to the next tier."""
+    return tier // 2
 
 
 def _flush(store: Housekeeping, table: str, on_step: Callable[[str], None]) -> Iterator[MaintenanceStep]:

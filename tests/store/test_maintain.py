@@ -12,6 +12,7 @@ import pytest
 from mesh_defs.model.errors import StoreError
 from mesh_defs.model.records import Commit
 from mesh_defs.store import DomainStore, MaintenancePolicy, maintain, read_ledger, steps, verify_store
+from mesh_defs.store.files import live_files
 from tests.store import kit
 from tests.store.test_commit import LostReply
 
@@ -294,3 +295,24 @@ def test_a_stale_catalog_restored_keeps_newer_files(store: DomainStore, tmp_path
         assert {p for p in newer if p.parent.name == kit.STREAM} & kit.files_under(opened.folder)
         kit.append(opened, 20)
         assert verify_store(opened) == ()
+
+
+def test_a_nearly_full_file_is_not_written_anew_for_each_small_one(store: DomainStore) -> None:
+    """It takes in one or two at a time; a round would rewrite it as often as there are pairs of small files."""
+    kit.append(store, 40_000)
+    kit.append(store, 20)
+    maintain(store, MaintenancePolicy(merge_files=2))
+    (large,) = sizes(store)
+    for _ in range(24):
+        kit.append(store, 20)
+    small = (sum(sizes(store)) - large) // 24
+    policy = MaintenancePolicy(merge_files=8, merge_bytes=(large + 3 * small, 100 * large))
+    merged = [s for s in maintain(store, policy).steps if (s.name, s.table) == ("merge", kit.STREAM)]
+    assert sum(step.count for step in merged) >= 24
+    assert sum(step.size_bytes for step in merged) < 2 * large
+    assert verify_store(store) == ()
+
+
+def sizes(store: DomainStore) -> list[int]:
+    """Return the sizes of the live files of the stream's table, in bytes."""
+    return [f.size_bytes for f in live_files(store.connection, kit.DOMAIN, kit.STREAM)]
