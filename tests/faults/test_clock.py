@@ -52,6 +52,7 @@ def at(shift: dt.timedelta, script: str, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.fault(36)
 @pytest.mark.parametrize(
     "shift",
