@@ -132,7 +132,7 @@ HOUSE: Final = {"before": 2 * BATCH, "after": 2 * BATCH}
 
 
 @pytest.mark.fault(37)
-@pytest.mark.parametrize(("call", "step"), [("write", 97), ("fsync", 5), ("openat", 19), ("ftruncate", 5)])
+@pytest.mark.parametrize(("call", "step"), [("write", 37), ("fsync", 3), ("openat", 7), ("ftruncate", 3)])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_some_calls_of_a_commit_fail(bench: Bench, call: str, step: int, fault: str) -> None:
     """Once or for good: a sentence or a whole commit, and afterwards everything holds."""
@@ -140,7 +140,7 @@ def test_some_calls_of_a_commit_fail(bench: Bench, call: str, step: int, fault: 
 
 
 @pytest.mark.fault(3)
-@pytest.mark.parametrize(("call", "step"), [("write", 97), ("fsync", 3), ("openat", 19), ("unlink", 3)])
+@pytest.mark.parametrize(("call", "step"), [("write", 37), ("fsync", 2), ("openat", 7), ("unlink", 2)])
 def test_some_calls_of_a_commit_kill(bench: Bench, call: str, step: int) -> None:
     """All of the batch or nothing, wherever the kill strikes."""
     assert counted_out(bench, "commit", call, KILL, step=step, rows=COMMIT) >= 1

@@ -16,12 +16,13 @@ import threading
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from mesh_defs.model.errors import FencedError, StoreError, StoreLockedError
 from mesh_defs.model.records import Commit
-from mesh_defs.store import DomainStore, MaintenancePolicy, maintain, verify_store
+from mesh_defs.store import DomainStore, MaintenancePolicy, lane, maintain, verify_store
 from tests.store import kit
 
 STEPS = range(1, 9)
@@ -354,3 +355,20 @@ def test_dead_letters_that_cannot_be_written_keep_the_rows_back(store: DomainSto
     assert kit.stored_offsets(store) == []
     kit.append(store, 20)
     assert verify_store(store, deep=True) == ()
+
+
+@pytest.mark.fault(36)
+def test_a_clock_that_steps_back_orders_nothing(store: DomainStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row 36: commits made under an earlier wall clock follow by offset, and maintenance keeps them."""
+    kit.append(store, 20)
+
+    def an_hour_ago(zone: dt.tzinfo) -> dt.datetime:
+        return dt.datetime.now(zone) - dt.timedelta(hours=1)
+
+    clock = SimpleNamespace(datetime=SimpleNamespace(now=an_hour_ago), UTC=dt.UTC)
+    monkeypatch.setattr(lane, "dt", clock)
+    kit.append(store, 20)
+    monkeypatch.undo()
+    maintain(store, MaintenancePolicy(flush_rows=1, merge_files=2))
+    assert next_offset(store) == 40
+    assert verify_store(store) == ()
