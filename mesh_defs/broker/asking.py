@@ -12,7 +12,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from mesh_defs.broker.failures import broker_error, configuration_error, is_denied, is_transient
+from mesh_defs.broker.failures import Heard, broker_error, configuration_error, is_transient
 from mesh_defs.broker.properties import client_log, client_properties
 
 _log = logging.getLogger(__name__)
@@ -41,7 +41,8 @@ class Admin:
         self._connection = connection
         self._timeout = timeout
         self._client: AdminClient | None = None
-        self._seen: KafkaError | None = None
+        self.heard = Heard()
+        """What the clients of this connection say about it."""
 
     def ask(
         self,
@@ -64,7 +65,7 @@ class Admin:
             ConfigError: librdkafka refuses the connection's properties.
         """
         deadline = time.monotonic() + self._timeout
-        self._seen = None
+        self.heard.forget()
         while True:
             left = max(deadline - time.monotonic(), _LEAST_SECONDS)
             try:
@@ -77,14 +78,9 @@ class Admin:
             except KafkaException as failure:
                 error: KafkaError = failure.args[0]
                 if not is_transient(error) or time.monotonic() + _RETRY_SECONDS >= deadline:
-                    raise broker_error(error, cannot=cannot, seen=self._seen) from None
+                    raise broker_error(error, cannot=cannot, seen=self.heard.error) from None
                 _log.debug("asking again, since the broker answered %s", error.name())
                 threading.Event().wait(_RETRY_SECONDS)
-
-    def on_error(self, error: KafkaError) -> None:
-        """Take what a client of this connection says about it; the first denial is kept over later news."""
-        if self._seen is None or not is_denied(self._seen):
-            self._seen = error
 
     def close(self) -> None:
         """Close the client; the next question opens a new one."""
@@ -94,7 +90,7 @@ class Admin:
 
     def _open(self) -> AdminClient:
         if self._client is None:
-            properties = client_properties(self._connection, self.on_error)
+            properties = client_properties(self._connection, self.heard)
             try:
                 self._client = AdminClient(properties, logger=client_log())
             except KafkaException as failure:
@@ -105,8 +101,8 @@ class Admin:
         """Wait for one answer, serving the client's callbacks meanwhile; a denial ends the wait at once."""
         while not wait([future], timeout=_POLL_SECONDS).done:
             self._open().poll(0)
-            if self._seen is not None and is_denied(self._seen):
-                raise KafkaException(self._seen)
+            if self.heard.denial is not None:
+                raise KafkaException(self.heard.denial)
             if time.monotonic() >= deadline + _POLL_SECONDS:
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT))  # noqa: SLF001
         self._open().poll(0)

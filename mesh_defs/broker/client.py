@@ -235,7 +235,7 @@ class Broker:
         Args:
             overrides: librdkafka properties, as in ``producer(**{"linger.ms": 50})``.
         """
-        properties = producer_properties(self._connection, self._admin.on_error, overrides)
+        properties = producer_properties(self._connection, self._admin.heard, overrides)
         try:
             return Producer(properties, logger=client_log())
         except KafkaException as failure:

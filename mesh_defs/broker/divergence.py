@@ -9,7 +9,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from mesh_defs.broker.failures import broker_error
+from mesh_defs.broker.failures import Heard, broker_error
 from mesh_defs.broker.properties import client_log, consumer_properties
 from mesh_defs.model.errors import BrokerUnavailableError
 from mesh_defs.model.records import Divergence
@@ -54,8 +54,8 @@ def find_divergences(
     Raises:
         BrokerError: The cluster does not answer, or not as it should.
     """
-    seen: list[KafkaError] = []
-    properties = consumer_properties(connection, seen.append) | {"auto.offset.reset": "earliest"}
+    heard = Heard()
+    properties = consumer_properties(connection, heard) | {"auto.offset.reset": "earliest"}
     consumer = Consumer(properties, logger=client_log())
     found: dict[int, Divergence] = {}
     waiting = set(places)
@@ -73,7 +73,7 @@ def find_divergences(
             if message is None:
                 if time.monotonic() >= deadline:
                     if time.monotonic() >= last or not _answers(consumer, topic, min(waiting), timeout):
-                        raise _silent(topic, seen)
+                        raise _silent(topic, heard.error)
                     deadline = time.monotonic() + timeout
                 continue
             partition, offset, epoch = _told(topic, message)
@@ -103,9 +103,9 @@ def _told(topic: str, message: Message) -> tuple[int, int, int]:
     return partition, offset, -1 if epoch is None else epoch
 
 
-def _silent(topic: str, seen: list[KafkaError]) -> BrokerUnavailableError:
+def _silent(topic: str, heard: KafkaError | None) -> BrokerUnavailableError:
     return BrokerUnavailableError(
         cannot=f"compare the log of {topic} with what was read of it",
-        why=f"the cluster does not answer{f' ({seen[-1].name()}: {seen[-1].str()})' if seen else ''}",
+        why=f"the cluster does not answer{f' ({heard.name()}: {heard.str()})' if heard is not None else ''}",
         do="see whether all brokers of the cluster run",
     )

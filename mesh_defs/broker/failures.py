@@ -66,9 +66,35 @@ def configuration_error(failure: KafkaException) -> ConfigError:
     )
 
 
-def is_denied(error: KafkaError) -> bool:
-    """Return whether the cluster refused who we are or what we may do."""
-    return error.code() in _DENIED
+class Heard:
+    """What a client said about its connections, for the message of a question that they did not answer.
+
+    A denial is kept over later news, and a reason over librdkafka's summary that all brokers are down, which comes
+    now and then between the reasons of single attempts.
+    """
+
+    def __init__(self) -> None:
+        self.error: KafkaError | None = None
+
+    def __call__(self, error: KafkaError) -> None:
+        """Take the next; this is the client's ``error_cb``."""
+        if self.error is None or _weight(error) >= _weight(self.error):
+            self.error = error
+
+    @property
+    def denial(self) -> KafkaError | None:
+        """The cluster's refusal of who we are or what we may do, where it said one."""
+        return self.error if self.error is not None and self.error.code() in _DENIED else None
+
+    def forget(self) -> None:
+        """Begin anew, with another question."""
+        self.error = None
+
+
+def _weight(error: KafkaError) -> int:
+    if error.code() in _DENIED:
+        return 2
+    return int(error.code() != KafkaError._ALL_BROKERS_DOWN)  # noqa: SLF001
 
 
 def is_transient(error: KafkaError) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Final, Self, cast
 import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from mesh_defs.broker.failures import broker_error, configuration_error, is_denied
+from mesh_defs.broker.failures import Heard, broker_error, configuration_error
 from mesh_defs.broker.properties import client_log, consumer_properties
 from mesh_defs.broker.silence import Silence, lost_or_regressed, short
 from mesh_defs.model.errors import PartitionError
@@ -69,7 +69,7 @@ class BoundedReader:
         self._silence = Silence(self._ends, stall_timeout)
         self._refusals: list[PartitionError] = []
         self._consumer: Consumer | None = None
-        self._seen: KafkaError | None = None
+        self._heard = Heard()
 
     def __enter__(self) -> Self:
         return self
@@ -112,8 +112,8 @@ class BoundedReader:
                 batches = self._take(messages)
                 if batches:
                     return batches
-            elif self._seen is not None and is_denied(self._seen):
-                raise broker_error(self._seen, cannot=f"read {self._topic}")
+            elif self._heard.denial is not None:
+                raise broker_error(self._heard.denial, cannot=f"read {self._topic}")
             if time.monotonic() >= deadline:
                 break
         return []
@@ -152,7 +152,9 @@ class BoundedReader:
         try:
             return self._consumer.consume(min(max_records, left, _MOST_MESSAGES), _WAIT_SECONDS)
         except KafkaException as failure:
-            raise broker_error(failure.args[0], cannot=f"read {self._topic}", seen=self._seen) from None
+            raise broker_error(
+                failure.args[0], cannot=f"read {self._topic}", seen=self._heard.error
+            ) from None
 
     def _open(self) -> Consumer:
         try:
@@ -167,11 +169,7 @@ class BoundedReader:
         return {p: self._positions[p] for p in self._ends}
 
     def _properties(self) -> dict[str, Any]:
-        return consumer_properties(self._connection, self._on_error)
-
-    def _on_error(self, error: KafkaError) -> None:
-        if self._seen is None or not is_denied(self._seen):
-            self._seen = error
+        return consumer_properties(self._connection, self._heard)
 
     def _take(self, messages: list[Message]) -> list[RawBatch]:
         """Sort messages into batches and advance the positions."""

@@ -54,7 +54,7 @@ class TailReader(BoundedReader):
             self._consumer.incremental_unassign([TopicPartition(self._topic, partition)])
 
     def _properties(self) -> dict[str, Any]:
-        return tail_properties(self._connection, self._on_error)
+        return tail_properties(self._connection, self._heard)
 
     def _assigned(self) -> Mapping[int, int]:
         return self._positions
