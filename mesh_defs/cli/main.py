@@ -9,8 +9,9 @@ from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
-from mesh_defs.cli.app import ERRORS, FAILED, Settings, say_error
+from mesh_defs.cli.app import ERRORS, FAILED, Settings, say, say_error
 from mesh_defs.model.errors import MeshError, of_the_system
 
 COMMANDS: Final = {
@@ -91,10 +92,32 @@ def options(
     context.obj = Settings(folder=project, verbose=verbose)
 
 
+def _say_usage(error: TyperException) -> None:
+    """Tell what is wrong with the command line, or the whole help where a group was called without a command."""
+    why = error.format_message()
+    if why.startswith("Usage:"):
+        sys.stderr.write(f"{why}\n")
+        return
+    context = getattr(error, "ctx", None)
+    words = "mesh" if context is None else context.command_path
+    why = " ".join(why.split()).rstrip(".")
+    say_error(MeshError(cannot=f"run `{words}`", why=why, do=f"see `{words} --help`"))
+
+
 def main() -> None:
-    """Run the command line; an error is one line and exit code 1, `--verbose` adds the traceback."""
+    """Run the command line; an error is one line and exit code 1, `--verbose` adds the traceback.
+
+    A command line that cannot be read is one line, too, and exit code 2.
+    """
     try:
-        app(prog_name="mesh")
+        code = app(prog_name="mesh", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except TyperException as error:
+        _say_usage(error)
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        say("aborted: the question was not answered")
+        sys.exit(FAILED)
     except MeshError as error:
         if "--verbose" in sys.argv:
             ERRORS.print_exception()
