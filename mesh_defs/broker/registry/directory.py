@@ -15,6 +15,7 @@ from mesh_defs.broker.registry.identity import fingerprint, guid_of
 from mesh_defs.broker.registry.index import INDEX_FILE, Entry, Index, file_of, read_index, write_index
 from mesh_defs.broker.registry.registry import AVRO, Registry, SchemaReference, SubjectVersion, texts_of
 from mesh_defs.contract.avro.compatible import why_unreadable
+from mesh_defs.contract.avro.defaults import wrong_defaults
 from mesh_defs.contract.avro.schema import read_schema
 from mesh_defs.contract.avro.types import AvroSchema
 from mesh_defs.contract.avsc import read_avsc
@@ -75,8 +76,8 @@ class DirectoryRegistry(Registry):
     ) -> tuple[str, ...]:
         """Return why a schema cannot be the next version of a subject."""
         index = read_index(self._folder, self.name)
-        schema = self._new(index, text, references)
-        return self._misfits(index, index.of(subject), _read(schema, "the new schema"))
+        schema = _read(self._new(index, text, references), "the new schema")
+        return (*wrong_defaults(schema), *self._misfits(index, index.of(subject), schema))
 
     def register(self, subject: str, text: str, references: Sequence[SchemaReference] = ()) -> SubjectVersion:
         """Add a schema: its file first, then the list, under a lock that other commands wait for."""
@@ -113,7 +114,11 @@ class DirectoryRegistry(Registry):
         if there is not None:
             found = self._schema(index, there, subject)
             return SubjectVersion(subject=subject, version=there.version, schema=found)
-        misfits = self._misfits(index, entries, _read(schema, f"the new schema of {subject}"))
+        read = _read(schema, f"the new schema of {subject}")
+        wrong = wrong_defaults(read)
+        if wrong:
+            raise self._refusal(subject, "; ".join(wrong), "mend the defaults, or leave them out")
+        misfits = self._misfits(index, entries, read)
         if misfits:
             why = f"it is not {self._compatibility} compatible: {'; '.join(misfits)}"
             raise self._refusal(subject, why, "change the schema so that it is, or name another subject")

@@ -186,7 +186,7 @@ class _Schema:
         return Field(
             name=name.value,
             type=self._type(_child(node, "type"), namespace),
-            has_default=node.get("default") is not None,
+            default=node.get("default"),
             aliases=frozenset(_texts(node, "aliases", required=False)),
             doc=_doc(node),
             line=node.line,

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from mesh_defs.contract.document import Node
+
 PRIMITIVES: Final = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
 
 LOGICAL_TYPES: Final[Mapping[str, frozenset[str]]] = {
@@ -117,16 +119,21 @@ class Field:
     """A field of a record.
 
     Attributes:
-        has_default: Whether a reader can do without a writer's value.
+        default: What a reader takes where a writer knows no such field; as it is written, and not yet looked at.
         line: Of the schema's text.
     """
 
     name: str
     type: AvroType
-    has_default: bool = False
+    default: Node | None = field(default=None, compare=False)
     aliases: frozenset[str] = frozenset()
     doc: str = ""
     line: int = 0
+
+    @property
+    def has_default(self) -> bool:
+        """Whether a reader can do without a writer's value."""
+        return self.default is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -272,3 +272,15 @@ def test_the_shared_schemas_are_registered(tmp_path: Path) -> None:
         assert found.schema.id == number
         assert (tmp_path / "schemas" / f"{file.stem}-value" / "1.avsc").read_bytes() == file.read_bytes()
     assert registry.problems() == ()
+
+
+def test_a_default_of_another_type_is_refused(tmp_path: Path) -> None:
+    """As Avro's own parser does; nothing is written."""
+    registry = opened(tmp_path)
+    text = json.dumps(
+        {"type": "record", "name": "R", "fields": [{"name": "x", "type": "int", "default": "none"}]}
+    )
+    with pytest.raises(RegistryError, match=r"the default of R\.x \(line 1\) is no int; mend the defaults"):
+        registry.register("a", text)
+    assert registry.subjects() == ()
+    assert registry.incompatibilities("a", text) == ("the default of R.x (line 1) is no int",)
