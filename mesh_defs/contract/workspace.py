@@ -69,6 +69,13 @@ def missing_locations(project: Project) -> tuple[MissingLocation, ...]:
     return tuple(missing)
 
 
+def missing_files(project: Project) -> tuple[str, ...]:
+    """Return the files that a project's workspace file names and that are not there. Raises as `missing_locations`."""
+    targets = location_targets(_listed(project.root / WORKSPACE))
+    named = [path for target in targets if isinstance(path := target.get("relative_path"), str)]
+    return tuple(path for path in named if not (project.root / path).exists())
+
+
 def location_targets(listed: Iterable[object]) -> Iterable[Mapping[str, Any]]:
     """Yield what each entry of `load_from` points to."""
     for entry in listed:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from mesh_defs.contract.project import Project
-from mesh_defs.contract.workspace import PLATFORM, WORKSPACE, missing_locations
+from mesh_defs.contract.workspace import PLATFORM, WORKSPACE, missing_files, missing_locations
 from mesh_defs.doctor import machine, services
 from mesh_defs.doctor.contracts import lint_contracts
 from mesh_defs.doctor.verdict import Verdict, failed, ok, tried, warning
@@ -87,6 +87,11 @@ def _of_project(project: Project) -> Iterator[Attempt]:
 
 def _locations(project: Project) -> Verdict:
     missing = missing_locations(project)
+    gone = missing_files(project)
+    if gone:
+        found = f"{WORKSPACE} names {' and '.join(gone)}, which Dagster does not find"
+        do = "take it from git, or from another domain: that file is the same in all of them"
+        return failed("code locations", found, do)
     if not missing:
         return ok("code locations", f"{WORKSPACE} names {PLATFORM} and every domain")
     what = "; ".join(f"without {location.name} {location.loss}" for location in missing)

@@ -63,6 +63,15 @@ def test_doctor_says_which_code_locations_are_missing(root: Path) -> None:
     assert verdict["state"] == "ok"
 
 
+def test_doctor_says_which_definitions_are_gone(root: Path) -> None:
+    """A code location whose file is not there cannot be loaded, whatever the contracts say."""
+    (root / "domains" / "sales" / "definitions.py").unlink()
+    done = run(root, "doctor", "--json")
+    verdict = next(v for v in json.loads(done.stdout) if v["part"] == "code locations")
+    assert (done.returncode, verdict["state"]) == (1, "failed")
+    assert "domains/sales/definitions.py" in verdict["found"]
+
+
 def test_doctor_says_what_failed(root: Path) -> None:
     """A contract that is refused, a broker that does not answer and a damaged store, a line each, exit code 1."""
     (root / "domains" / "sales" / "streams" / "x.odcs.yaml").write_text("kind: nothing\n")
