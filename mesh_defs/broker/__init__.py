@@ -1,5 +1,6 @@
 """The only importer of confluent_kafka: identity, offsets, bounded reads, topics, the local Kafka."""
 
+from mesh_defs.broker.asking import Knock
 from mesh_defs.broker.brokers import Brokers, ConnectionKey, connection_key
 from mesh_defs.broker.client import Broker
 from mesh_defs.broker.connection import connection_for
@@ -16,6 +17,7 @@ __all__ = [
     "Broker",
     "Brokers",
     "ConnectionKey",
+    "Knock",
     "LocalKafka",
     "LocalKafkaStatus",
     "MovedOffset",

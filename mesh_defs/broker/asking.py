@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, wait
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from mesh_defs.broker.failures import Heard, broker_error, configuration_error, is_transient
@@ -27,6 +27,43 @@ Request = Callable[[AdminClient, float], Sequence["Future[Any]"]]
 
 def _no_refusal(_answer: object) -> None:
     """Find no error inside an answer."""
+
+
+class Knock:
+    """A question whether a cluster answers, under way; as long as it is, nothing else is asked through its client.
+
+    Args:
+        client: Through which it was asked.
+        future: Its answer to come.
+        heard: What the client says meanwhile.
+        cannot: What fails when it fails.
+    """
+
+    def __init__(self, client: AdminClient, future: Future[Any], heard: Heard, cannot: str) -> None:
+        self._client = client
+        self._future = future
+        self._heard = heard
+        self._cannot = cannot
+
+    def answered(self) -> bool:
+        """Return whether the cluster has answered, whatever it said; False while that is awaited. It returns at once.
+
+        Raises:
+            BrokerUnavailableError: There was no answer in time.
+            BrokerAccessError: The cluster refuses the credentials.
+        """
+        self._client.poll(0)
+        if self._heard.denial is not None:
+            raise broker_error(self._heard.denial, cannot=self._cannot)
+        if not self._future.done():
+            return False
+        try:
+            self._future.result()
+        except KafkaException as failure:
+            error: KafkaError = failure.args[0]
+            if is_transient(error):
+                raise broker_error(error, cannot=self._cannot, seen=self._heard.error) from None
+        return True
 
 
 class Admin:
@@ -81,6 +118,17 @@ class Admin:
                     raise broker_error(error, cannot=cannot, seen=self.heard.error) from None
                 _log.debug("asking again, since the broker answered %s", error.name())
                 threading.Event().wait(_RETRY_SECONDS)
+
+    def knock(self, topic: str) -> Knock:
+        """Ask the cluster for a topic, only to see whether it answers, and wait for nothing.
+
+        Raises:
+            ConfigError: librdkafka refuses the connection's properties.
+        """
+        self.heard.forget()
+        client = self._open()
+        (future,) = client.describe_topics(TopicCollection([topic]), request_timeout=self._timeout).values()
+        return Knock(client, future, self.heard, f"describe the topic {topic}")
 
     def close(self) -> None:
         """Close the client; the next question opens a new one."""

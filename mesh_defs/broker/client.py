@@ -14,7 +14,7 @@ from typing import Final, Self
 from confluent_kafka import KafkaException, Producer, TopicCollection
 from confluent_kafka.admin import AdminClient, ListOffsetsResultInfo, OffsetSpec, TopicDescription
 
-from mesh_defs.broker.asking import Admin
+from mesh_defs.broker.asking import Admin, Knock
 from mesh_defs.broker.divergence import Place, find_divergences
 from mesh_defs.broker.failures import configuration_error
 from mesh_defs.broker.glance import Glance
@@ -92,6 +92,14 @@ class Broker:
             BrokerUnavailableError: It does not answer in time.
         """
         return self._cluster_id(None)
+
+    def knock(self, topic: str) -> Knock:
+        """Ask the cluster for a topic, only to see whether it answers, and wait for nothing.
+
+        Raises:
+            ConfigError: librdkafka refuses the connection's properties.
+        """
+        return self._admin.knock(topic)
 
     def partitions(self, topic: str) -> tuple[int, ...]:
         """Return the topic's partitions, ascending. Raises as `identity` does."""

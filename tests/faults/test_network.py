@@ -50,12 +50,12 @@ def mesh(behind: KafkaServer, tmp_path: Path) -> MeshFolder:
     return folder
 
 
-def stored(mesh: MeshFolder) -> list[tuple[int, ...]]:
+def stored(mesh: MeshFolder, table: str = "shop.orders") -> list[tuple[int, ...]]:
     """Return the numbers that the table holds; none before it is there."""
     with Mesh.open(mesh.open()) as opened:
-        if not opened.has_table("shop.orders"):
+        if not opened.has_table(table):
             return []
-        return opened.query("SELECT order_id FROM shop.orders ORDER BY order_id").fetchall()
+        return opened.query(f"FROM {table} SELECT order_id ORDER BY order_id").fetchall()
 
 
 def holds(mesh: MeshFolder, count: int) -> None:
@@ -105,3 +105,44 @@ def test_a_broker_that_falls_silent_is_told_and_taken_up_again(
         proxy.speak()
         run.end()
     holds(mesh, 20)
+
+
+@pytest.mark.slow
+@pytest.mark.fault(41)
+def test_a_silent_cluster_holds_no_stream_of_another_one(
+    mesh: MeshFolder, behind: KafkaServer, proxy: Proxy, kafka: KafkaServer
+) -> None:
+    """Once it was found silent its streams alone wait, and go on by themselves when it speaks."""
+    topic = kafka.topic()
+    contract = mesh.stream("shop.returns", topic)
+    contract.write_text(contract.read_text().replace('"server": "main"', '"server": "other"'))
+    with (mesh.root / "mesh.toml").open("a") as config:
+        config.write(f'\n[kafka.other]\n"bootstrap.servers" = "{kafka.bootstrap}"\n')
+    behind.produce("orders", orders(0, 10))
+    run = Run(mesh)
+    try:
+        wait_for(lambda: len(stored(mesh)) == 10, "the first records are there", LONG)
+        proxy.silence()
+        for attempts in (1, 2, 3):
+            wait_for(
+                lambda n=attempts: tried(mesh).get("orders", 0) >= n, f"attempt {attempts} is told", LONG
+            )
+            kafka.produce(topic, orders(attempts * 10, 10))
+            wait_for(
+                lambda n=attempts: len(stored(mesh, "shop.returns")) == 10 * n, "the other goes on", LONG
+            )
+            assert tried(mesh).keys() == {"orders"}
+        proxy.speak()
+        behind.produce("orders", orders(10, 10))
+        wait_for(lambda: len(stored(mesh)) == 20, "it goes on by itself", LONG)
+        wait_for(lambda: not tried(mesh), "nothing is stopped any more", LONG)
+        assert run.stop() == 0
+    finally:
+        proxy.speak()
+        run.end()
+    holds(mesh, 20)
+
+
+def tried(mesh: MeshFolder) -> dict[str, int]:
+    """Return how often each stopped stream was tried in vain."""
+    return {failure.stream: failure.attempts for failure in read_failures(mesh.root / "data" / "shop")}

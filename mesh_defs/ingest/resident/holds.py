@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mesh_defs.ingest.report import StreamReport
-from mesh_defs.model.errors import MeshError
+from mesh_defs.model.errors import BrokerUnavailableError, MeshError
 
 WAITS: Final = (1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Seconds before the second, third, ... attempt; the last one is kept."""
@@ -45,6 +45,14 @@ class Holds:
     def places(self) -> Mapping[Place, Hold]:
         """Everything that is stopped, also what is due to be tried."""
         return dict(self._holds)
+
+    def silent(self) -> frozenset[str]:
+        """Return the streams whose cluster did not answer at the last attempt."""
+        return frozenset(
+            s
+            for (s, p), hold in self._holds.items()
+            if p is None and isinstance(hold.error, BrokerUnavailableError)
+        )
 
     def is_held(self, stream: str, now: float) -> bool:
         """Say whether a whole stream is left alone."""

@@ -19,6 +19,7 @@ from mesh_defs.ingest.held_back import note_held_back
 from mesh_defs.ingest.lease import RESIDENT, is_stopped, lease_of, nudges
 from mesh_defs.ingest.report import StreamReport, Trouble, reason_of
 from mesh_defs.ingest.resident.holds import Hold, Holds, Place
+from mesh_defs.ingest.resident.knocks import Knocks
 from mesh_defs.ingest.resident.lifetime import changed, memory_bytes, signature
 from mesh_defs.ingest.resident.looks import Look, look
 from mesh_defs.ingest.resident.pace import Pace
@@ -139,13 +140,14 @@ class Resident:
             store.connection.execute("SET threads = 1")
             if store.restored is not None:
                 self._say(store.restored)
+            knocks = Knocks(brokers)
             self._say(f"ingests {', '.join(self._contracts)} every {self._pace.latency:g} s")
             try:
                 while not self._stop.asked():
                     if not lease.held and not lease.try_acquire() and not is_stopped(lease.holder()):
                         return None
                     began = time.monotonic()
-                    behind = self._tick(work, brokers, began)
+                    behind = self._tick(work, brokers, knocks, began)
                     ending = self._keep_house(work, brokers, began)
                     if ending is not None:
                         return ending
@@ -157,19 +159,21 @@ class Resident:
                 self._reporting.flush(time.monotonic(), everything=True)
                 self._mirror(work)
 
-    def _tick(self, work: DomainWork, brokers: Brokers, now: float) -> bool:
+    def _tick(self, work: DomainWork, brokers: Brokers, knocks: Knocks, now: float) -> bool:
         """Commit what is due; say whether more is there already."""
         if nudges(self._folder) != self._nudges:
             self._nudges = nudges(self._folder)
             self._holds.release(now)
             self._reporting.forget()
             work.forget()
-        ready = [c for name, c in self._contracts.items() if not self._holds.is_held(name, now)]
-        held = {c.name: self._holds.partitions(c.name, now) for c in ready}
+        turns = [c for name, c in self._contracts.items() if not self._holds.is_held(name, now)]
+        held = {c.name: self._holds.partitions(c.name, now) for c in turns}
+        ready, silent = knocks.sort(turns, self._holds.silent())
         try:
             found = look(brokers, ready, work.stored, held)
         except MeshError as unreadable:
-            found = Look(errors=dict.fromkeys(held, unreadable))
+            found = Look(errors={contract.name: unreadable for contract in ready})
+        found.errors |= silent
         chosen = self._chosen(found, ready, work, now)
         work.begin([self._contracts[name] for name in chosen], held)
         work.round()
