@@ -10,21 +10,26 @@ JUDGED_FROM = 100
 
 
 def crosses(recent: bytes, outcomes: bytes, limit: float) -> bool:
-    """Say whether the share of dead letters rises above the limit at any of the new records.
+    """Say whether the share of dead letters is above the limit at any new record from the first new dead letter on.
+
+    Good records alone never cross it: a stream whose first records were bad, before enough were seen to judge them,
+    or whose limit was lowered, would stand for ever, since nothing that comes could change what was committed.
 
     Args:
         recent: One byte a record, 1 for a dead letter: those before, at most `WINDOW` of them.
         outcomes: The same for the new records, in reading order.
         limit: The contract's `maxDeadLetterRatio`, 0 to 1; a share equal to it is allowed.
     """
-    if 1 not in recent and 1 not in outcomes:
+    if 1 not in outcomes:
         return False
+    first = outcomes.index(1)
     seen = recent[-WINDOW:] + outcomes
     bad = sum(recent[-WINDOW:])
-    for count, outcome in enumerate(outcomes, start=len(seen) - len(outcomes) + 1):
+    before = len(seen) - len(outcomes)
+    for count, outcome in enumerate(outcomes, start=before + 1):
         bad += outcome
         if count > WINDOW:
             bad -= seen[count - WINDOW - 1]
-        if count >= JUDGED_FROM and bad > limit * min(count, WINDOW):
+        if count > before + first and count >= JUDGED_FROM and bad > limit * min(count, WINDOW):
             return True
     return False

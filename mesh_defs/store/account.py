@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from mesh_defs.model.records import Gap
 from mesh_defs.store.ledger import LedgerEntry
@@ -37,9 +38,11 @@ class Violation:
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Account:
     """What is claimed of one partition in one epoch.
+
+    What is derived of its entries is derived once: it is asked for at each of them, and a day leaves 86,400.
 
     Attributes:
         start: The first offset answered for.
@@ -60,17 +63,17 @@ class Account:
     removals: tuple[LedgerEntry, ...]
     reversals: tuple[LedgerEntry, ...] = ()
 
-    @property
+    @cached_property
     def gaps(self) -> tuple[Gap, ...]:
         """The gaps of all entries."""
         return tuple(gap for entry in self.entries for gap in entry.gaps)
 
-    @property
+    @cached_property
     def removed(self) -> int:
         """How many rows were taken away."""
         return sum(entry.removed_count for entry in self.removals)
 
-    @property
+    @cached_property
     def cleared(self) -> int:
         """Below which offset no row is left, only dead letters; the start, where rows were taken away one by one."""
         end = max((entry.to_offset for entry in self.removals), default=self.start)
