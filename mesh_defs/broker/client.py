@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
@@ -33,10 +32,7 @@ from mesh_defs.broker.survey import (
 from mesh_defs.broker.tail import TailReader
 from mesh_defs.broker.topics import TopicPlan, create_topics, plan_topics
 from mesh_defs.contract.contract import StreamContract
-from mesh_defs.model.errors import BrokerError
 from mesh_defs.model.records import Divergence, TopicIdentity, Watermarks
-
-_log = logging.getLogger(__name__)
 
 # So long one request for metadata takes at most: librdkafka's callbacks are served between two of them.
 _METADATA_SECONDS: Final = 2.0
@@ -202,8 +198,6 @@ class Broker:
     ) -> tuple[MovedOffset, ...]:
         """Commit offsets for a group, for lag tools only: nothing in the mesh goes by them.
 
-        A failure is logged, never raised: the store has committed already.
-
         Args:
             group: The group.
             topic: The topic.
@@ -212,14 +206,11 @@ class Broker:
 
         Returns:
             What the group held of those partitions that somebody else had committed.
+
+        Raises:
+            BrokerError: The group's offsets could not be asked for or committed.
         """
-        if not offsets:
-            return ()
-        try:
-            return mirror_offsets(self._admin, group, topic, offsets, before or {})
-        except BrokerError as error:
-            _log.warning("%s", error)
-            return ()
+        return mirror_offsets(self._admin, group, topic, offsets, before or {}) if offsets else ()
 
     def plan_topics(self, contracts: Sequence[StreamContract]) -> tuple[TopicPlan, ...]:
         """Compare the contracts' topics with the cluster's, changing nothing. Raises as `identity` does."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from mesh_defs.broker import Brokers, MovedOffset
+from mesh_defs.broker import Brokers, ConnectionKey, MovedOffset, connection_key
 from mesh_defs.contract.contract import StreamContract
 from mesh_defs.ingest.chunk import Chunk
+from mesh_defs.model.errors import BrokerError, BrokerUnavailableError
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,17 +50,34 @@ class Mirror:
             before=before | dict(known.before if known else {}),
         )
 
-    def flush(self) -> Mapping[str, tuple[str, ...]]:
+    def flush(self, silent: Collection[str] = ()) -> Mapping[str, tuple[str, ...]]:
         """Mirror what was noted.
+
+        A failure is logged, never raised: the store has committed already, and the next commit shows more. A cluster
+        that does not answer is asked once.
+
+        Args:
+            silent: Streams that are left out, since their cluster does not answer.
 
         Returns:
             For each stream whose group somebody had moved, the sentences that say so.
         """
         told: dict[str, tuple[str, ...]] = {}
+        dumb: set[ConnectionKey] = {
+            connection_key(own.contract) for name, own in self._unmirrored.items() if name in silent
+        }
         for name, own in self._unmirrored.items():
+            if connection_key(own.contract) in dumb:
+                continue
             group = f"{self._mesh}.{own.contract.full_name}"
-            broker = self._brokers.of(own.contract)
-            moved = broker.mirror(group, own.contract.topic, own.positions, own.before)
+            try:
+                broker = self._brokers.of(own.contract)
+                moved = broker.mirror(group, own.contract.topic, own.positions, own.before)
+            except BrokerError as error:
+                _log.warning("%s", error)
+                if isinstance(error, BrokerUnavailableError):
+                    dumb.add(connection_key(own.contract))
+                continue
             if moved:
                 told[name] = tuple(map(_sentence, moved))
         self._unmirrored = {}

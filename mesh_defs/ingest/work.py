@@ -197,13 +197,16 @@ class DomainWork:
         self._accounts = {}
         return found
 
-    def mirror(self) -> Mapping[str, tuple[str, ...]]:
+    def mirror(self, silent: Collection[str] = ()) -> Mapping[str, tuple[str, ...]]:
         """Mirror what was committed to the consumer groups, for lag tools only.
+
+        Args:
+            silent: Streams that are left out, since their cluster does not answer.
 
         Returns:
             For each stream whose group somebody had moved, the sentences that say so.
         """
-        return self._mirror.flush()
+        return self._mirror.flush(silent)
 
     def let_go(self, stream: str) -> None:
         """Close what is open of a stream: its cluster is to be looked for anew."""

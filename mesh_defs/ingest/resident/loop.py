@@ -99,7 +99,8 @@ class Resident:
         lease = lease_of(self._folder, RESIDENT)
         try:
             while self._await_turn(lease):
-                ending = self._ingest(lease)
+                # Who ingested before may have gone because of contracts that this process has not read.
+                ending = self._look_at_files() or self._ingest(lease)
                 if ending is not None:
                     return ending
         finally:
@@ -266,7 +267,7 @@ class Resident:
         return self._look_at_files()
 
     def _mirror(self, work: DomainWork) -> None:
-        for warnings in work.mirror().values():
+        for warnings in work.mirror(silent=self._holds.silent()).values():
             for warning in warnings:
                 self._say(warning)
 
