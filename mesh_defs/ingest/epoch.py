@@ -140,6 +140,9 @@ class _New:
     def starts(self, known: StreamOffsets) -> list[PartitionStart]:
         """Return how its partitions begin, fenced where the store is now."""
         stands = {p: known.partitions[p].next_offset if p in known.partitions else -1 for p in self.lows}
+        # A partition that goes on where it stood may have been cut off too, in a log that has not grown beyond it yet.
+        going_on = self.lows.keys() - self.again.keys() if self.identity == known.identity else set()
+        read_under = {p: known.partitions[p].leader_epoch for p in going_on if p in known.partitions}
         return [
             PartitionStart(
                 stream=self.stream,
@@ -149,6 +152,7 @@ class _New:
                 identity=self.identity,
                 accepted=self.accepted,
                 follows=stands[partition],
+                leader_epoch=read_under.get(partition, -1),
             )
             for partition, low in self.lows.items()
         ]

@@ -204,6 +204,7 @@ class PartitionStart:
         accepted: Who let the epoch begin, where it is a later one than the store's.
         follows: The partition's next offset in the epoch before, -1 where the store did not know it: the commit is
             fenced where that has moved since. None where nothing can have.
+        leader_epoch: Under which the records before the offset were read, where the log is still theirs; -1 where not.
     """
 
     stream: str
@@ -213,6 +214,7 @@ class PartitionStart:
     identity: TopicIdentity
     accepted: EpochAcceptance | None = None
     follows: int | None = None
+    leader_epoch: int = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,7 +108,9 @@ class StreamOffsets:
     def begun(self, start: PartitionStart) -> StreamOffsets:
         """Return the stream with a new partition; a later epoch puts the present one among the earlier."""
         if start.epoch == self.epoch:
-            begun = PartitionOffsets(start_offset=start.offset, next_offset=start.offset)
+            begun = PartitionOffsets(
+                start_offset=start.offset, next_offset=start.offset, leader_epoch=start.leader_epoch
+            )
             return replace(self, partitions={**self.partitions, start.partition: begun})
         closed = EarlierEpoch(
             epoch=self.epoch,
