@@ -267,7 +267,9 @@ class DomainStore:
         if newest:
             with translated(f"open the store of domain {self.domain}"):
                 snapshot = current_snapshot(self._con, self.domain)
-            self.restored = restored_sentence(self.domain, snapshot, newest) if snapshot < newest else None
+            self.restored = (
+                restored_sentence(self.domain, self.folder, snapshot, newest) if snapshot < newest else None
+            )
         if self.read_only:
             return
         # A store of an earlier mesh lacks the columns that have come since.

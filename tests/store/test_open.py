@@ -180,4 +180,8 @@ def test_an_older_catalog_is_told_from_a_hint_that_is_none(store: DomainStore, t
             assert (again.restored is not None) is text.startswith("999")
     kit.append(store, 1)
     with DomainStore.open(store.folder, kit.DOMAIN, read_only=True) as again:
+        assert (again.restored is not None) is text.startswith("999"), "a commit does not make up for it"
+    newest.unlink()
+    kit.append(store, 1)
+    with DomainStore.open(store.folder, kit.DOMAIN, read_only=True) as again:
         assert again.restored is None
