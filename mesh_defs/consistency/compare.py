@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from mesh_defs.broker import Broker
 from mesh_defs.contract.contract import InputContract, StreamContract
 from mesh_defs.decode import content_hash
+from mesh_defs.model.errors import OffsetsLostError
 from mesh_defs.model.records import RawBatch
 from mesh_defs.store import DomainStore, LedgerEntry, StreamOffsets, Violation, read_ledger
 
@@ -53,17 +54,45 @@ def compare(
             low = max(state.start_offset, marks[partition].low, before.get(partition, 0))
             ranges[partition] = (low, max(low, state.next_offset))
     recounts = _recounts(store, contract, stored, ranges)
-    records = 0
-    with broker.reader(contract.topic, ranges) as reader:
-        while not reader.done:
-            for raw in reader.read(READ_RECORDS):
-                records += len(raw)
-                recounts[raw.partition].take(raw)
+    lows = {partition: low for partition, (low, _) in ranges.items()}
+    records, left = 0, ranges
+    while left:
+        count, left = _take(broker, contract.topic, left, recounts)
+        records += count
+        lows |= {partition: low for partition, (low, _) in left.items()}
     for partition, recount in recounts.items():
-        for entry, text in recount.differences(ranges[partition][0]):
+        for entry, text in recount.differences(lows[partition]):
             where = (partition, entry.from_offset)
             violations.append(violation(contract, stored.epoch, where, "broker", text))
     return records, tuple(violations)
+
+
+def _take(
+    broker: Broker, topic: str, ranges: Mapping[int, tuple[int, int]], recounts: Mapping[int, _Recount]
+) -> tuple[int, dict[int, tuple[int, int]]]:
+    """Count the records of ranges to their entries; return how many, and what is to be read anew.
+
+    Retention goes on meanwhile: what it takes was stored and is needed no more, and the rest is still compared.
+    """
+    records = 0
+    anew: dict[int, tuple[int, int]] = {}
+    with broker.reader(topic, ranges) as reader:
+        while not reader.done:
+            try:
+                for raw in reader.read(READ_RECORDS):
+                    records += len(raw)
+                    recounts[raw.partition].take(raw)
+            except OffsetsLostError as lost:
+                if lost.partition is None:
+                    raise
+                reader.stop(lost.partition)
+                low, end = (
+                    broker.watermarks(topic, [lost.partition])[lost.partition].low,
+                    ranges[lost.partition][1],
+                )
+                if low < end:
+                    anew[lost.partition] = (low, end)
+    return records, anew
 
 
 def _recounts(
