@@ -20,8 +20,8 @@ SPAN_BYTES: Final = 64 << 20
 
 NO_TIMESTAMP: Final = -1
 
-UNSTORED_TIMESTAMP: Final = "timestamp_range"
-"""The rule of records whose timestamp no column holds: they cannot be had back as they were."""
+_AS_THEY_WERE: Final = "(rule IS DISTINCT FROM 'timestamp_range' OR _timestamp IS NOT NULL)"
+"""Not so are records whose own timestamp no column holds; a change's time may break the same rule."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +49,8 @@ def letter_spans(store: DomainStore, stream: str, count: int) -> Iterator[Letter
         places = store.connection.execute(
             "SELECT _epoch, _partition, _offset, coalesce(octet_length(_value), 0) "  # noqa: S608 - quoted
             f"FROM {table_name(store.domain, DEAD_LETTERS_TABLE)} "
-            "WHERE stream = ? AND rule IS DISTINCT FROM ? ORDER BY ALL",
-            [stream, UNSTORED_TIMESTAMP],
+            f"WHERE stream = ? AND {_AS_THEY_WERE} ORDER BY ALL",
+            [stream],
         ).fetchall()
     begin = size = 0
     for index, (epoch, partition, offset, length) in enumerate(places):
@@ -81,14 +81,13 @@ def read_letters(store: DomainStore, contract: StreamContract, span: LetterSpan,
             "SELECT _offset, epoch_ms(_timestamp), _key, _value, _headers "  # noqa: S608 - quoted
             f"FROM {table_name(store.domain, DEAD_LETTERS_TABLE)} "
             "WHERE stream = ? AND _epoch = ? AND _partition = ? AND _offset >= ? AND _offset < ? "
-            "AND rule IS DISTINCT FROM ? ORDER BY _offset",
+            f"AND {_AS_THEY_WERE} ORDER BY _offset",
             [
                 contract.name,
                 span.epoch,
                 span.partition,
                 max(span.from_offset, above),
                 span.to_offset,
-                UNSTORED_TIMESTAMP,
             ],
         ).fetchall()
     return RawBatch(

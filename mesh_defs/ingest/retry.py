@@ -14,6 +14,7 @@ from mesh_defs.contract.contract import RestContract, StreamContract
 from mesh_defs.contract.project import Project
 from mesh_defs.decode import StreamDecoder
 from mesh_defs.ingest.decoders import ready_decoder
+from mesh_defs.ingest.lease import nudge
 from mesh_defs.ingest.letters import LetterSpan, letter_spans, read_letters
 from mesh_defs.ingest.staging import Staging
 from mesh_defs.model.corrections import PartitionReversal
@@ -66,6 +67,8 @@ def retry_dead_letters(
     3. In one commit these letters leave `dead_letters`, their rows come at their own offsets, and a reversal beside
        each ledger entry concerned says so. Letters that another writer took meanwhile fence the commit.
 
+    Whoever ingests is told that the tables have changed, and tells Dagster.
+
     What still breaks the contract stays as it is. So does a letter of the rule `timestamp_range`, whose timestamp no
     column holds, and one below the offsets of which retention has removed the rows. Ingest goes on meanwhile.
 
@@ -103,6 +106,8 @@ def retry_dead_letters(
         finally:
             registries.close()
     refresh_script(project)
+    if report.stored:
+        nudge(folder)
     return report
 
 

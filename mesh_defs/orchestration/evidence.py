@@ -12,6 +12,9 @@ from mesh_defs.store import StreamOffsets
 
 Metadata = dict[str, dg.MetadataValue]
 
+ROW_COUNT = "dagster/row_count"
+"""Dagster's own word for how many rows a table has."""
+
 NEXT_OFFSETS = "next_offsets"
 """The metadata that says how far the store is, as text."""
 
@@ -24,7 +27,7 @@ def stream_metadata(report: StreamReport, stored: StreamOffsets | None) -> Metad
     parts = report.partitions
     partitions = stored.partitions.values() if stored else ()
     found: Metadata = {
-        "dagster/row_count": dg.MetadataValue.int(sum(p.rows - p.removed for p in partitions)),
+        ROW_COUNT: dg.MetadataValue.int(sum(p.rows - p.removed for p in partitions)),
         "rows": dg.MetadataValue.int(report.row_count),
         "dead_letters": dg.MetadataValue.int(report.dead_letter_count),
         "dead_letters_total": dg.MetadataValue.int(sum(p.dead_letters for p in partitions)),
@@ -60,7 +63,7 @@ def type_metadata(report: StreamReport, stored: StreamOffsets | None, table: str
     """
     rows = dict(report.tables).get(table, 0)
     return stream_metadata(report, stored) | {
-        "dagster/row_count": dg.MetadataValue.int(total),
+        ROW_COUNT: dg.MetadataValue.int(total),
         "rows": dg.MetadataValue.int(rows),
         "stream": dg.MetadataValue.text(f"{report.domain}.{report.stream}"),
     }
@@ -78,7 +81,7 @@ def topic_metadata(report: StreamReport) -> Metadata:
 def product_metadata(report: ProductReport) -> Metadata:
     """Return what a build produced, and from which snapshots."""
     return {
-        "dagster/row_count": dg.MetadataValue.int(report.row_count),
+        ROW_COUNT: dg.MetadataValue.int(report.row_count),
         "snapshot": dg.MetadataValue.text(str(report.snapshot)),
         "input_snapshots": dg.MetadataValue.text(_listed(f"{table}: {s}" for table, s in report.inputs)),
     }

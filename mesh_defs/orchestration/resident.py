@@ -15,7 +15,7 @@ from mesh_defs.ingest import StreamReport
 from mesh_defs.ingest.resident import Signature, signature
 from mesh_defs.ingest.resident.reporting import REPEAT_SECONDS as REPORT_SECONDS
 from mesh_defs.model.errors import MeshError
-from mesh_defs.orchestration.evidence import NEXT_OFFSETS
+from mesh_defs.orchestration.evidence import NEXT_OFFSETS, ROW_COUNT
 from mesh_defs.orchestration.home import dagster_home
 from mesh_defs.orchestration.ingest import Telling, stored_offsets, stream_events, table_checks
 from mesh_defs.orchestration.keys import LEDGER_CHECK, table_key
@@ -136,12 +136,15 @@ class DagsterReporter:
         return known[1]
 
     def _is_untold(self, found: dg.AssetMaterialization, *, resumed: bool) -> bool:
-        """Say whether Dagster does not know a table yet, or how far it is: the last process may have died untold."""
+        """Say whether Dagster does not know a table yet, or what it holds.
+
+        The last process may have died untold; a retry of dead letters makes rows of offsets that were told long ago.
+        """
         last = self._instance.get_latest_materialization_event(found.asset_key)
         if last is None or last.asset_materialization is None:
             return True
         told = last.asset_materialization.metadata
-        return resumed and told.get(NEXT_OFFSETS) != found.metadata.get(NEXT_OFFSETS)
+        return resumed and any(told.get(key) != found.metadata.get(key) for key in (NEXT_OFFSETS, ROW_COUNT))
 
     def _evaluated(
         self, result: dg.AssetCheckResult, specs: dict[dg.AssetCheckKey, dg.AssetCheckSpec]

@@ -11,13 +11,14 @@ import dagster as dg
 import pytest
 
 from mesh_defs.ingest import PassReport, StreamReport
-from mesh_defs.ingest.lease import RESIDENT, lease_of
+from mesh_defs.ingest.lease import RESIDENT, lease_of, nudges
 from mesh_defs.ingest.report import Trouble
 from mesh_defs.model.errors import RecordRefusedError
 from mesh_defs.orchestration.measuring import SHARE
 from mesh_defs.orchestration.resident import DagsterReporter
 from mesh_defs.orchestration.sensor import ask
 from tests.conftest import KafkaServer
+from tests.meshes import ORDERS as COLUMNS
 from tests.meshes import MeshFolder
 from tests.orchestration.mesh_of_two import definitions, key, mesh_of_two, order
 
@@ -103,6 +104,28 @@ def test_what_a_killed_one_left_untold_is_told_by_the_next(
     for _ in range(2):
         DagsterReporter(mesh.open(), instance).report(nothing_new)
     assert count(instance, ORDERS) == 2
+
+
+def test_retried_dead_letters_are_told(
+    mesh: MeshFolder, instance: dg.DagsterInstance, kafka: KafkaServer, orders: str
+) -> None:
+    """No offset moves, and the table has another row all the same: products are asked for; once."""
+    kafka.produce(orders, [order(1), b'{"customer": "a"}'])
+    DagsterReporter(mesh.open(), instance).report(of_orders(mesh.ingest("shop")))
+    mesh.stream("shop.orders", orders, ({**COLUMNS[0], "required": False}, COLUMNS[1]))
+    folder = mesh.root / "data" / "shop"
+    before = nudges(folder)
+    (told,) = mesh.cli_json("dead-letters", "retry", "shop.orders")
+    assert told["stored"] == 1
+    assert nudges(folder) > before
+    nothing_new = of_orders(mesh.ingest("shop"))
+    for _ in range(2):
+        DagsterReporter(mesh.open(), instance).report(nothing_new)
+    assert count(instance, ORDERS) == 2
+    event = instance.get_latest_materialization_event(ORDERS)
+    assert event is not None
+    assert event.asset_materialization is not None
+    assert event.asset_materialization.metadata["dagster/row_count"].value == 2
 
 
 class Watch:
