@@ -30,7 +30,7 @@ def _no_refusal(_answer: object) -> None:
 
 
 class Knock:
-    """A question whether a cluster answers, under way; as long as it is, nothing else is asked through its client.
+    """A question whether a cluster answers, under way.
 
     Args:
         client: Through which it was asked.

@@ -61,7 +61,8 @@ def verify_domain(
 
     From the broker every record in [low watermark, next offset) is read again, and the next offset must not lie
     beyond its last stable offset: a record that the store has no row or dead letter for, or with other bytes, is a
-    violation. What compaction removed since is none. Data at rest is recounted only: its files may have changed
+    violation. What compaction removed since is none. A broker that does not answer, or lacks the topic, is one, too:
+    the comparison that was asked for was not made. Data at rest is recounted only: its files may have changed
     since, as files do. So is a retired stream: its topic may be gone.
 
     What an earlier verification vouched for, by the marks beside the store, is not read again, neither in the store
@@ -77,7 +78,6 @@ def verify_domain(
 
     Raises:
         StoreError: The store cannot be read.
-        BrokerError: The broker does not answer, or the topic is not there.
     """
     folder = project.data_folder(domain.name)
     contracts = [c for c in domain.ingested if streams is None or c.name in streams]
