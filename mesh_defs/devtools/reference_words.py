@@ -66,7 +66,8 @@ PROPERTIES: Final[Mapping[str, PropertyWords]] = {
     "maxDeadLetterRatio": _words(
         "0 to 1",
         "0.1",
-        "The share of dead letters among the last 1,000 records above which the stream stops; judged from 100 on, and only where new ones come.",
+        "The share of dead letters among the last 1,000 records above which the stream stops; judged from 100 on, "
+        "and only where new ones come.",
     ),
     "onLoss": _words(
         "`fail`, `record`",
