@@ -19,6 +19,7 @@ from mesh_defs.contract.avro.types import (
     Record,
     Union,
     name_of,
+    simple_name,
 )
 
 _PROMOTIONS: Final = frozenset(
@@ -70,7 +71,8 @@ class _Resolution:
             yield from self._plain(wanted, written, where)
 
     def _fits(self, reader: AvroType, writer: AvroType) -> bool:
-        return next(self.misfits(reader, writer, ""), None) is None
+        # To its end: a comparison that is broken off would stay open, and hide what differs elsewhere.
+        return not list(self.misfits(reader, writer, ""))
 
     def _plain(self, reader: AvroType, writer: AvroType, where: str) -> Iterator[str]:
         match reader, writer:
@@ -86,7 +88,7 @@ class _Resolution:
                 yield _differ(reader, writer, where)
 
     def _names(self, reader: Named, writer: Named, where: str) -> Iterator[str]:
-        named = _simple(reader.name) == _simple(writer.name) or writer.name in reader.aliases
+        named = simple_name(reader.name) == simple_name(writer.name) or writer.name in reader.aliases
         match reader, writer:
             case (Record(), Record()) | (Enum(), Enum()) | (Fixed(), Fixed()) if not named:
                 yield f"{where}: the writer's {writer.name} has another name than the reader's {reader.name}"
@@ -154,7 +156,3 @@ def _differ(reader: AvroType, writer: AvroType, where: str) -> str:
 
 def _named(union: Union) -> str:
     return "[" + ", ".join(map(name_of, union.branches)) + "]"
-
-
-def _simple(name: str) -> str:
-    return name.rpartition(".")[2]

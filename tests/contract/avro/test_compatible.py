@@ -185,3 +185,12 @@ _SIMPLE: dict[str, Any] = {
     "bytes": b"b",
     "string": "s",
 }
+
+
+def test_a_branch_that_does_not_fit_hides_nothing_elsewhere() -> None:
+    """A pair that was compared in vain within a union is compared anew at the next place."""
+    old = record("R", x="int")
+    branch = {**record("S", x="int"), "aliases": ["R"]}
+    writer = record("W", u=old, v="R")
+    reader = record("W", u=[record("R", x="string"), branch], v="R")
+    assert why(reader, writer) == ("$.v.x: the writer's int is no string",)
