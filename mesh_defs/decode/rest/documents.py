@@ -12,6 +12,10 @@ Named = Sequence[tuple[str, Sequence[str]]]
 """Columns: a name, and for each row the value as JSON text."""
 
 
+AS_BYTES: Final = "surrogateescape"
+"""Lets bytes that are no UTF-8 pass through texts as they are, to be refused with their row."""
+
+
 def quoted(text: str) -> str:
     """Return a text as a JSON string."""
     return encode_basestring(text)
@@ -33,4 +37,4 @@ def documents(known: Named, others: Named, count: int) -> list[bytes]:
             body if value == NULL else f"{body},{key}:{value}"
             for body, value in zip(bodies, values, strict=True)
         ]
-    return [f"{{{body.removeprefix(',')}}}".encode() for body in bodies]
+    return [f"{{{body.removeprefix(',')}}}".encode("utf-8", AS_BYTES) for body in bodies]

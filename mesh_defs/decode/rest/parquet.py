@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from mesh_defs.contract.types import ColumnType, Kind
 from mesh_defs.decode.columns.base import Array
-from mesh_defs.decode.rest.documents import NULL, documents, quoted
+from mesh_defs.decode.columns.moments import FIRST_MICROSECOND, LAST_MICROSECOND
+from mesh_defs.decode.rest.documents import AS_BYTES, NULL, documents, quoted
 from mesh_defs.decode.rest.records import Records
 from mesh_defs.decode.rest.text import json_text
+
+_NARROW: Final = 32
+_DAY_MS: Final = 86_400_000
+_EPOCH: Final = dt.date(1970, 1, 1)
 
 
 def parquet_records(batches: Iterable[pa.RecordBatch], known: Mapping[str, ColumnType]) -> Iterator[Records]:
@@ -30,7 +36,7 @@ def parquet_records(batches: Iterable[pa.RecordBatch], known: Mapping[str, Colum
     row = 1
     for batch in batches:
         written = [
-            (f.name, _values(_storage(c) if f.name in texts else c))
+            (f.name, _texts(_plain(_storage(c))) if f.name in texts and _holds_text(c) else _values(c))
             for f, c in zip(batch.schema, batch.columns, strict=True)
         ]
         values = documents(
@@ -45,6 +51,22 @@ def parquet_records(batches: Iterable[pa.RecordBatch], known: Mapping[str, Colum
 def _storage(array: Any) -> Array:
     """Return documents of Parquet's JSON type as the texts that they are."""
     return array.storage if isinstance(array.type, pa.JsonType) else array  # type: ignore[no-any-return]
+
+
+def _holds_text(array: Any) -> bool:
+    """Return whether an array's values are texts, which old writers leave without a word about their encoding."""
+    type_: Any = _plain(_storage(array)).type
+    return _is_text(type_) or type_ in (pa.binary(), pa.large_binary(), pa.binary_view())
+
+
+def _is_text(type_: Any) -> bool:
+    return pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_)
+
+
+def _texts(array: Array) -> list[str]:
+    """Return texts as JSON strings; a row with bytes that are no UTF-8 will be refused."""
+    found = array.cast(pa.large_binary()).to_pylist()
+    return [NULL if v is None else quoted(v.decode("utf-8", AS_BYTES)) for v in found]
 
 
 def _plain(array: Any) -> Array:
@@ -68,8 +90,10 @@ def _values(array: Array) -> list[str]:
         return _lists(array)
     if pa.types.is_struct(type_):
         return _structs(array)
-    if pa.types.is_timestamp(type_) or pa.types.is_time(type_):
+    if pa.types.is_temporal(type_) and not pa.types.is_duration(type_) and not pa.types.is_interval(type_):
         return _moments(array)
+    if _is_text(type_):
+        return _texts(array)
     write = json_text if isinstance(type_, pa.JsonType) else _value
     return [NULL if v is None else write(v) for v in _storage(array).to_pylist()]
 
@@ -90,18 +114,39 @@ def _value(value: Any) -> str:
 
 
 def _moments(array: Array) -> list[str]:
-    """Return timestamps and times of day as RFC 3339 writes them; without a zone they have no offset."""
+    """Return dates, timestamps and times of day as RFC 3339 writes them; without a zone they have no offset.
+
+    One that is not of the years 1 to 9999 is its count: Arrow has no right text for it, and no column takes it.
+    """
     if pa.types.is_timestamp(array.type) and array.type.tz is not None:
         array = array.cast(pa.timestamp(array.type.unit, "UTC"))
     texts = array.cast(pa.string()).to_pylist()
-    return [NULL if t is None else quoted(t.replace(" ", "T", 1)) for t in texts]
+    counts: list[Any] = array.view(pa.int32() if array.type.bit_width == _NARROW else pa.int64()).to_pylist()
+    first, last = _bounds(array.type)
+    return [
+        NULL if t is None else quoted(t.replace(" ", "T", 1)) if first <= count <= last else str(count)
+        for t, count in zip(texts, counts, strict=True)
+    ]
+
+
+def _bounds(type_: Any) -> tuple[int, int]:
+    """Return the first and the last count that a moment of the years 1 to 9999 may have."""
+    if pa.types.is_time(type_):
+        return 0, LAST_MICROSECOND
+    if pa.types.is_date(type_):
+        per_day = 1 if type_.bit_width == _NARROW else _DAY_MS
+        return (dt.date.min - _EPOCH).days * per_day, (dt.date.max - _EPOCH).days * per_day
+    unit = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}[type_.unit]
+    return FIRST_MICROSECOND * unit // 1_000_000, LAST_MICROSECOND * unit // 1_000_000
 
 
 def _structs(array: Any) -> list[str]:
     members = [(f.name, _values(a)) for f, a in zip(array.type, array.flatten(), strict=True)]
     whole = documents(members, (), len(array))
     present = array.is_valid().to_pylist()
-    return [text.decode() if there else NULL for text, there in zip(whole, present, strict=True)]
+    return [
+        text.decode("utf-8", AS_BYTES) if there else NULL for text, there in zip(whole, present, strict=True)
+    ]
 
 
 def _lists(array: Any) -> list[str]:

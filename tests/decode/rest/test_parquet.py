@@ -64,6 +64,34 @@ def test_parquets_json_is_a_document_or_its_text(kind: Kind, values: list[Any]) 
     assert [json.loads(document) for document in records.values] == [{"c": v} for v in values]
 
 
+@pytest.mark.parametrize(
+    ("array", "documents"),
+    [
+        (pa.array([18_000, 3_000_000], pa.int32()).cast(pa.date32()), [b'"2019-04-14"', b"3000000"]),
+        (pa.array([-(2**31)], pa.int32()).cast(pa.date32()), [b"-2147483648"]),
+        (pa.array([-62135596800, -62135596801], pa.timestamp("s")), [b'"0001-01-01T00:00:00"', b"-62135596801"]),
+        (pa.array([2**62], pa.timestamp("us")), [b"4611686018427387904"]),
+        (pa.array([2**62], pa.timestamp("us", "UTC")), [b"4611686018427387904"]),
+        (pa.array([b"ok", b"\xff\xfe", None]).cast(pa.string(), safe=False), [b'"ok"', b'"\xff\xfe"', b"null"]),
+        (pa.array([[b"\xff"]]).cast(pa.list_(pa.string()), safe=False), [b'["\xff"]']),
+    ],
+)  # fmt: skip
+def test_what_no_type_of_a_contract_takes_is_left_to_be_refused(
+    array: pa.Array[Any], documents: list[bytes]
+) -> None:
+    """One value that is no date, or no UTF-8, concerns its row alone."""
+    (records,) = parquet_records([pa.RecordBatch.from_arrays([array], names=["c"])], ANY)
+    assert records.values == [b'{"c":%s}' % document for document in documents]
+
+
+@pytest.mark.parametrize("type_", [pa.binary(), pa.large_binary(), pa.binary_view()])
+def test_text_that_is_called_bytes_is_text_where_the_column_is(type_: Any) -> None:
+    """As old writers leave it, which do not say that it is UTF-8."""
+    batch = pa.RecordBatch.from_arrays([pa.array([b"abc", b"\xff", None], type_)], names=["c"])
+    (records,) = parquet_records([batch], {"c": ColumnType(kind=Kind.STRING)})
+    assert records.values == [b'{"c":"abc"}', b'{"c":"\xff"}', b'{"c":null}']
+
+
 def test_list_views_are_lists() -> None:
     """Another layout of the same values."""
     array = pa.array([[1, 2], None, []], pa.list_view(pa.int64()))

@@ -311,6 +311,26 @@ def test_parquet_files(source: Source) -> None:
     assert len(source.rows()) == 2
 
 
+def test_one_bad_value_of_a_parquet_file_is_a_dead_letter(source: Source) -> None:
+    """A date far off and bytes that are no UTF-8 concern their rows alone, named by the contract or not."""
+    source.declare("in/t.parquet", "parquet", maxDeadLetterRatio=1)
+    (source.mesh.root / "in").mkdir()
+    table = pa.table(
+        {
+            "id": pa.array([1, 2, 3]),
+            "name": pa.array([b"a", b"\xff", b"c"]).cast(pa.string(), safe=False),
+            "day": pa.array([0, 1, 3_000_000], pa.int32()).cast(pa.date32()),
+        }
+    )
+    pq.write_table(table, source.mesh.root / "in/t.parquet")
+    source.load()
+    assert source.rows("id, name, _unknown") == [
+        (1, "a", '{"day":"1970-01-01"}'),
+        (3, "c", '{"day":3000000}'),
+    ]
+    assert source.letters("_line, rule") == [(2, "utf8")]
+
+
 def test_all_types_in_csv(source: Source) -> None:
     """Every type of a contract can be read from a text file."""
     columns = [
