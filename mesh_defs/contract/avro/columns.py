@@ -56,11 +56,15 @@ _LOGICAL: Final[Mapping[str, Mapping[str, Any]]] = {
     "timestamp-micros": {"logicalType": "timestamp"},
     "local-timestamp-millis": _WALL_CLOCK,
     "local-timestamp-micros": _WALL_CLOCK,
+    "iso-date": {"logicalType": "date"},
+    "iso-time": {"logicalType": "time"},
+    "iso-timestamp": {"logicalType": "timestamp"},
 }
 """Logical types that a column type holds exactly; of the others the type below them is taken."""
 
 _NANOSECONDS: Final = {
     "timestamp-nanos": "nanoseconds since 1970-01-01T00:00:00Z",
+    "time-nanos": "nanoseconds since midnight",
     "local-timestamp-nanos": "nanoseconds since 1970-01-01T00:00:00 on the local clock",
 }
 _IN_A_MAP: Final[Mapping[tuple[str, str | None], str]] = {

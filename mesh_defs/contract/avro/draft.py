@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from mesh_defs.contract.avro.columns import Property, columns_of, plain_text
-from mesh_defs.contract.avro.types import AvroSchema, Record, Union, name_of
+from mesh_defs.contract.avro.types import AvroSchema, Record, Union, name_of, simple_name
 from mesh_defs.contract.choices import Envelope, EventKind
 from mesh_defs.contract.custom import Framing
 from mesh_defs.model.errors import ConfigError
@@ -147,7 +147,7 @@ def _likely_key(properties: Sequence[Property], record: Record, wanted: Wanted) 
     given = _never_null(record)
     likely = [c["name"] for c in properties if c["name"] in given and c["logicalType"] in _LIKELY_KEYS]
     folded = {name.casefold().replace("_", ""): name for name in likely}
-    stems = [word.casefold().replace("_", "") for word in (record.name.rpartition(".")[2], wanted.stream)]
+    stems = [word.casefold().replace("_", "") for word in (simple_name(record.name), wanted.stream)]
     stems += [stem.removesuffix("s") for stem in stems]
     for candidate in ("id", *(f"{stem}id" for stem in stems), "key", *stems):
         if candidate in folded:

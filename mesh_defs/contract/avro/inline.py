@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from mesh_defs.contract.avro.types import PRIMITIVES
+from mesh_defs.contract.avro.types import PRIMITIVES, simple_name
 from mesh_defs.contract.avsc import parse_avsc
 
 _NAMED: Final = frozenset(["record", "error", "enum", "fixed"])
@@ -62,7 +62,7 @@ class _Inlining:
         if name in self._defined:
             return name
         self._defined.add(name)
-        said = {"type": node["type"], "name": name.rpartition(".")[2], "namespace": inner}
+        said = {"type": node["type"], "name": simple_name(name), "namespace": inner}
         rest = {key: value for key, value in node.items() if key not in said}
         return {**said, **self._members(rest, inner)}
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from mesh_defs.contract.avro.types import (
+    CONNECT_ONLY,
     CONNECT_TYPES,
     LOGICAL_TYPES,
     PRIMITIVES,
@@ -150,7 +151,7 @@ class _Schema:
         if not isinstance(said.value, str) or not _is_full_name(said.value):
             raise AvscError(f"{said.value!r} is no name of {_article(kind)}", said.line)
         space = node.get("namespace")
-        if space is not None and "." not in said.value:
+        if space is not None and space.value is not None and "." not in said.value:
             if not isinstance(space.value, str) or not (
                 space.value == "" or _NAMESPACE.fullmatch(space.value)
             ):
@@ -219,7 +220,8 @@ def _logical(node: Node, kind: str, size: int | None) -> Logical | None:
     """Return the logical type; None also where it is invalid, as the specification demands."""
     meant = CONNECT_TYPES.get(node.string("connect.name") or "")
     name = node.string("logicalType") or meant
-    if name is None or kind not in LOGICAL_TYPES.get(name, frozenset()):
+    known = {**LOGICAL_TYPES, **(CONNECT_ONLY if name == meant else {})}
+    if name is None or kind not in known.get(name, frozenset()):
         return None
     if name == "decimal":
         return _decimal(node, size)

@@ -34,11 +34,23 @@ CONNECT_TYPES: Final[Mapping[str, str]] = {
     "io.debezium.time.Timestamp": "timestamp-millis",
     "io.debezium.time.MicroTimestamp": "timestamp-micros",
     "io.debezium.time.NanoTimestamp": "timestamp-nanos",
+    "io.debezium.time.NanoTime": "time-nanos",
+    "io.debezium.time.IsoDate": "iso-date",
+    "io.debezium.time.IsoTime": "iso-time",
+    "io.debezium.time.IsoTimestamp": "iso-timestamp",
     "org.apache.kafka.connect.data.Date": "date",
     "org.apache.kafka.connect.data.Time": "time-millis",
     "org.apache.kafka.connect.data.Timestamp": "timestamp-millis",
 }
-"""What `connect.name` says of a number: Kafka Connect's converters write Debezium's types without a logical type."""
+"""What `connect.name` says of a value: Kafka Connect's converters write Debezium's types without a logical type."""
+
+CONNECT_ONLY: Final[Mapping[str, frozenset[str]]] = {
+    "time-nanos": frozenset(["long"]),
+    "iso-date": frozenset(["string"]),
+    "iso-time": frozenset(["string"]),
+    "iso-timestamp": frozenset(["string"]),
+}
+"""Those of them that Avro has no logical type for, as `LOGICAL_TYPES`; texts end in Z although they know no zone."""
 
 VARIABLE_DECIMAL: Final = "io.debezium.data.VariableScaleDecimal"
 """Debezium's record of a decimal and its scale."""
@@ -172,6 +184,11 @@ class AvroSchema:
     def resolved(self, type_: AvroType) -> Primitive | Array | Map | Union | Named:
         """Return a type, or what a reference refers to."""
         return self.names[type_.name] if isinstance(type_, Reference) else type_
+
+
+def simple_name(name: str) -> str:
+    """Return the last part of a full name, by which records of writers and readers match."""
+    return name.rpartition(".")[2]
 
 
 def name_of(type_: AvroType) -> str:

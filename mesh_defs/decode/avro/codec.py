@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from mesh_defs.contract.arrow import arrow_type
-from mesh_defs.contract.avro.types import AvroSchema, Record
+from mesh_defs.contract.avro.types import AvroSchema, Record, simple_name
 from mesh_defs.contract.contract import StreamContract
 from mesh_defs.decode.avro.fit import Aliases
 from mesh_defs.decode.avro.rows import RecordColumns
@@ -92,11 +93,15 @@ def _kept(group: Group, rows: Payloads) -> Sequence[int]:
 def aliases_of(schema: AvroSchema) -> Aliases:
     """Return, for each record of a reader's schema, its fields' names by their aliases.
 
-    Source: Apache Avro 1.12 specification, "Aliases". A record is known by its own aliases as well.
+    Source: Apache Avro 1.12 specification, "Aliases". A record is known by its own aliases as well, and, as records of
+    writer and reader match by their unqualified names, by the last part of its name where no other one has the same.
     """
+    records = [record for record in schema.names.values() if isinstance(record, Record)]
+    last_parts = Counter(simple_name(record.name) for record in records)
     found: dict[str, Mapping[str, str]] = {}
-    for record in schema.names.values():
-        if isinstance(record, Record):
-            names = {alias: field.name for field in record.fields for alias in field.aliases}
-            found.update(dict.fromkeys((record.name, *record.aliases), names))
+    for record in records:
+        names = {alias: field.name for field in record.fields for alias in field.aliases}
+        found.update(dict.fromkeys((record.name, *record.aliases), names))
+        if last_parts[simple_name(record.name)] == 1:
+            found.setdefault(simple_name(record.name), names)
     return found

@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 import msgspec
 import pyarrow as pa
 
-from mesh_defs.contract.avro.types import VARIABLE_DECIMAL, Array, Map, Record, Union, name_of
+from mesh_defs.contract.avro.types import VARIABLE_DECIMAL, Array, Map, Record, Union, name_of, simple_name
 from mesh_defs.contract.types import Column, ColumnType, Kind
+from mesh_defs.decode.avro.embedded import Embedded
 from mesh_defs.decode.avro.nodes import Node
 from mesh_defs.decode.avro.scalars import JsonText, document_converter, is_decimal, is_text, scalar
 from mesh_defs.decode.avro.text import Texts, variable_decimal
@@ -36,9 +37,9 @@ def members_of(node: Node, aliases: Aliases) -> dict[str, int]:
     """
     if isinstance(node.type, Record):
         places = {name: place for place, name in enumerate(node.names)}
-        known = aliases.get(node.type.name, {})
+        known = aliases.get(node.type.name) or aliases.get(simple_name(node.type.name), {})
         return {known[name]: place for name, place in places.items() if name in known} | places
-    short = [name.rpartition(".")[2] for name in node.names]
+    short = list(map(simple_name, node.names))
     single = {name: place for place, name in enumerate(short) if short.count(name) == 1}
     return single | {name.replace(".", "_"): place for place, name in enumerate(node.names)}
 
@@ -49,11 +50,13 @@ class Fit:
     Args:
         texts: Of the writer's schema.
         aliases: Of its records' fields.
+        embedded: Whether a text may hold the JSON of an object, an array or a map, as connectors write it.
     """
 
-    def __init__(self, texts: Texts, aliases: Aliases) -> None:
+    def __init__(self, texts: Texts, aliases: Aliases, *, embedded: bool = False) -> None:
         self._texts = texts
         self._aliases = aliases
+        self._embedded = embedded
 
     def column(self, node: Node | None, column: Column) -> Converter:
         """Return what turns arrays of a node's type into a column.
@@ -92,6 +95,8 @@ class Fit:
                 key = Listed(type_.key, key_converter(type_.key, column.name))
                 value = self.column(node.parts[0], Column(name=column.name, type=type_.value))
                 return Maps(type_, key, value, required=required, checks=checks)
+            case _, Kind.OBJECT | Kind.ARRAY | Kind.MAP if self._embedded and is_text(node):
+                return Listed(type_, document_converter(column, required=required), Embedded(column))
         return None
 
     def _struct(self, node: Node, type_: ColumnType, *, required: bool) -> Converter:

@@ -34,6 +34,7 @@ class RecordColumns:
         on_unknown: What a field does that they do not name.
         aliases: What the contract's schema file calls the fields that the writer calls otherwise.
         constants: Further fields that the contract names, each with the one text that it may hold.
+        embedded: Whether a text may hold the JSON of an object, an array or a map.
     """
 
     def __init__(
@@ -45,9 +46,10 @@ class RecordColumns:
         aliases: Aliases,
         *,
         constants: Mapping[str, str] = NO_CONSTANTS,
+        embedded: bool = False,
     ) -> None:
         texts = Texts(schema)
-        fit = Fit(texts, aliases)
+        fit = Fit(texts, aliases, embedded=embedded)
         places = members_of(node, aliases)
         self._names = [column.name for column in columns]
         self._places = [places.get(name) for name in self._names]

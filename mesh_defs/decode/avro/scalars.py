@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -28,11 +28,13 @@ _INTEGERS: Final = frozenset([Kind.BIGINT, Kind.INT, Kind.SMALLINT])
 _FLOATS: Final = frozenset([Kind.DOUBLE, Kind.FLOAT])
 _MOMENTS: Final = frozenset([Kind.DATE, Kind.TIME, Kind.TIMESTAMP])
 _LOCAL: Final = "local-"
+_ISO: Final = {Kind.DATE: "iso-date", Kind.TIME: "iso-time", Kind.TIMESTAMP: "iso-timestamp"}
 
 _COUNTED: Final[Mapping[str, tuple[Kind, TimeEncoding]]] = {
     "date": (Kind.DATE, TimeEncoding.EPOCH_D),
     "time-millis": (Kind.TIME, TimeEncoding.TIME_MS),
     "time-micros": (Kind.TIME, TimeEncoding.TIME_US),
+    "time-nanos": (Kind.TIME, TimeEncoding.TIME_NS),
     "timestamp-millis": (Kind.TIMESTAMP, TimeEncoding.EPOCH_MS),
     "timestamp-micros": (Kind.TIMESTAMP, TimeEncoding.EPOCH_US),
     "timestamp-nanos": (Kind.TIMESTAMP, TimeEncoding.EPOCH_NS),
@@ -140,10 +142,18 @@ def _moment(node: Node, column: Column, *, required: bool) -> Converter | None:
         if not pa.types.is_integer(node.arrow):
             return None
         return COUNTS[type_.kind](type_, required=required, checks=checks_for(type_))
-    if not is_text(node):
-        return None
-    inner = document_converter(column, required=required)
-    return Listed(type_, inner, _date if type_.kind is Kind.DATE else None)
+    return _written(node, column, required=required) if is_text(node) else None
+
+
+def _written(node: Node, column: Column, *, required: bool) -> Converter:
+    """Return the converter of moments that are texts; those of wall clocks may bear a Z that means nothing."""
+    type_, logical = column.type, node.logical
+    bare = logical is not None and logical.name == _ISO[type_.kind]
+    bare = bare and not (type_.kind is Kind.TIMESTAMP and type_.timezone)
+    read: Callable[[str], Any] | None = _without_z if bare else None
+    if type_.kind is Kind.DATE:
+        read = _bare_date if bare else _date
+    return Listed(type_, document_converter(column, required=required), read)
 
 
 def is_text(node: Node) -> bool:
@@ -164,6 +174,14 @@ def document_converter(column: Column, *, required: bool) -> Converter:
 def _is_fixed_uuid(node: Node) -> bool:
     uuid = node.logical is not None and node.logical.name == "uuid"
     return uuid and pa.types.is_binary(node.arrow)
+
+
+def _without_z(text: str) -> str:
+    return text.removesuffix("Z")
+
+
+def _bare_date(text: str) -> dt.date:
+    return _date(_without_z(text))
 
 
 def _date(text: str) -> dt.date:

@@ -35,8 +35,8 @@ class RecordRows:
     def __init__(self, contract: StreamContract, schema: AvroSchema, node: Node, aliases: Aliases) -> None:
         unknown = contract.on_unknown_field
         optional = [replace(column, required=False) for column in contract.columns]
-        self._whole = RecordColumns(schema, node, contract.columns, unknown, aliases)
-        self._partial = RecordColumns(schema, node, optional, unknown, aliases)
+        self._whole = RecordColumns(schema, node, contract.columns, unknown, aliases, embedded=True)
+        self._partial = RecordColumns(schema, node, optional, unknown, aliases, embedded=True)
         places = members_of(node, aliases)
         self._required = {c.name: places.get(c.name) for c in contract.columns if c.required}
         self._names = node.names

@@ -93,7 +93,12 @@ def _sequence(text: Any) -> tuple[Any, Any]:
 
 
 def _sql_server(source: Source) -> str:
-    commit, change = source.commit_lsn or _NO_LSN, source.change_lsn or _NO_LSN
+    """SQL Server's are of fixed width, with colons; Informix writes plain numbers."""
+    lsns = (source.commit_lsn, source.change_lsn)
+    if any(str(lsn).isdecimal() for lsn in lsns):
+        commit, change = map(_number, lsns)
+    else:
+        commit, change = (lsn or _NO_LSN for lsn in lsns)
     return f"{commit}/{change}/{_number(source.event_serial_no, 10)}"
 
 

@@ -50,7 +50,8 @@ _NESTED: Final = frozenset([Kind.OBJECT, Kind.JSON, Kind.ARRAY, Kind.MAP])
 def readers(columns: Iterable[Column], schema: ConnectSchema | None) -> dict[str, Reader]:
     """Return for each field what turns its value into the one that the contract's decoder takes.
 
-    Fields whose values are right as they are have none.
+    Fields whose values are right as they are have none. A field that the contract does not name stays as it is where
+    it cannot be read: nobody wants it to be a moment or a number.
 
     Args:
         columns: The contract's.
@@ -58,7 +59,9 @@ def readers(columns: Iterable[Column], schema: ConnectSchema | None) -> dict[str
     """
     types = {column.name: column.type for column in columns}
     schemas = {f.field: f for f in schema.fields if f.field is not None} if schema is not None else {}
-    return _present({name: _reader(types.get(name), schemas.get(name)) for name in {**types, **schemas}})
+    wanted = {name: _reader(type_, schemas.get(name)) for name, type_ in types.items()}
+    others = {name: _lenient(_reader(None, s)) for name, s in schemas.items() if name not in types}
+    return _present(wanted | others)
 
 
 def told_readers(
@@ -89,6 +92,10 @@ def _kept(value: Any, reader: Reader | None) -> Any:
         return value if reader is None else reader(value)
     except Refusal:
         return value
+
+
+def _lenient(reader: Reader | None) -> Reader | None:
+    return None if reader is None else lambda value: _kept(value, reader)
 
 
 def _present(found: Mapping[str, Reader | None]) -> dict[str, Reader]:

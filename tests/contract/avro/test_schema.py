@@ -161,3 +161,10 @@ def test_inlining_keeps_the_meaning(schema: dict[str, Any]) -> None:
         assert type(found.names[full]) is type(type_)
     assert found.resolved(expected.names["User"].fields[0].type) is not None
     fastavro.parse_schema(json.loads(alone))
+
+
+def test_a_namespace_that_is_null_is_none() -> None:
+    """As Avro's own parser takes it: the name is in the namespace around it."""
+    inner = {"type": "fixed", "name": "F", "namespace": None, "size": 1}
+    schema = {"type": "record", "name": "R", "namespace": "n", "fields": [{"name": "a", "type": inner}]}
+    assert set(read_schema(json.dumps(schema), "a test").names) == {"n.R", "n.F"}

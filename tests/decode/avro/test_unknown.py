@@ -110,10 +110,14 @@ def test_what_is_unknown_keeps_its_place_and_its_spelling(tmp_path: Path) -> Non
     }
 
 
-def test_aliases_of_the_contracts_file_find_renamed_fields(tmp_path: Path) -> None:
-    """The file beside a contract is the reader's schema where frames name the writers': its aliases hold."""
+@pytest.mark.parametrize("namespace", [{}, {"namespace": "other"}])
+def test_aliases_of_the_contracts_file_find_renamed_fields(tmp_path: Path, namespace: dict[str, str]) -> None:
+    """The file beside a contract is the reader's schema where frames name the writers': its aliases hold.
+
+    Records match by their unqualified names.
+    """
     schemas = SchemasInMemory()
-    old = record(nr="int", p=POINT)
+    old = record(nr="int", p={**POINT, "namespace": ""}) | namespace
     schemas.put(1, old)
     renamed = {
         "type": "record",

@@ -175,6 +175,41 @@ def test_unknown_fields(tmp_path: Path) -> None:
             1000,
             dt.time(0, 0, 0, 1),
         ),
+        (
+            column("v", Kind.TIME),
+            optional("long", f"{_TIME}NanoTime"),
+            123_456_000,
+            dt.time(0, 0, 0, 123_456),
+        ),
+        (column("v", Kind.BIGINT), optional("long", f"{_TIME}NanoTime"), 7, 7),
+        (column("v", Kind.DATE), optional("string", f"{_TIME}IsoDate"), "2018-01-02Z", dt.date(2018, 1, 2)),
+        (column("v", Kind.TIME), optional("string", f"{_TIME}IsoTime"), "12:13:14Z", dt.time(12, 13, 14)),
+        (
+            column("v", Kind.TIMESTAMP, timezone=False),
+            optional("string", f"{_TIME}IsoTimestamp"),
+            "1970-01-01T00:00:01Z",
+            _EPOCH.replace(second=1, tzinfo=None),
+        ),
+        (
+            column("v", Kind.TIMESTAMP),
+            optional("string", f"{_TIME}IsoTimestamp"),
+            "1970-01-01T00:00:01Z",
+            _EPOCH.replace(second=1),
+        ),
+        (column("v", Kind.STRING), optional("string", f"{_TIME}IsoDate"), "2018-01-02Z", "2018-01-02Z"),
+        (
+            column("v", Kind.OBJECT, fields=(column("a", Kind.BIGINT),)),
+            optional("string", "io.debezium.data.Json"),
+            '{"a": 1}',
+            {"a": 1},
+        ),
+        (column("v", Kind.ARRAY, item=column("element", Kind.STRING)), optional("string"), '["a"]', ["a"]),
+        (
+            column("v", Kind.MAP, key=ColumnType(kind=Kind.STRING), value=ColumnType(kind=Kind.STRING)),
+            optional("string", "io.debezium.data.Json"),
+            '{"k": "v"}',
+            [("k", "v")],
+        ),
         (column("v", Kind.BIGINT), optional("long", f"{_TIME}MicroTimestamp"), 1, 1),
         (column("v", Kind.JSON), optional("string", "io.debezium.data.Json"), '{"a": 1}', '{"a":1}'),
     ],
@@ -186,6 +221,26 @@ def test_connects_names_say_what_numbers_mean(
     contract, encode = _changes(tmp_path, [{"name": "v", "type": written}], declared)
     (row,) = rows(contract, encode(envelope("c", after={"v": value}, source={})))
     assert row["v"] == stored
+
+
+@pytest.mark.parametrize(
+    ("text", "rule", "path"),
+    [
+        ("{", "json_syntax", "$.after.v"),
+        ('{"a": 1}, "v": {"a": 2}', "json_syntax", "$.after.v"),
+        ("[]", "type", "$.after.v"),
+        ('{"a": "x"}', "type", "$.after.v.a"),
+        ('{"a": 1, "b": 2}', "unknown_field", "$.after.v.b"),
+    ],
+)
+def test_a_text_that_is_not_the_columns_object(tmp_path: Path, text: str, rule: str, path: str) -> None:
+    """Where within the text, and without its words; the others of the batch keep their places."""
+    declared = column("v", Kind.OBJECT, fields=(column("a", Kind.BIGINT),))
+    contract, encode = _changes(tmp_path, [{"name": "v", "type": optional("string")}], declared)
+    good, bad = (encode(envelope("c", after={"v": value}, source={})) for value in ('{"a": 1}', text))
+    typed = decoded(contract, batch(good, bad, good))
+    assert [(found.index, found.rule, found.path) for found in typed.dead_letters] == [(1, rule, path)]
+    assert typed.rows["v"].to_pylist() == [{"a": 1}, {"a": 1}]
 
 
 def test_decimals_whose_scale_varies(tmp_path: Path) -> None:

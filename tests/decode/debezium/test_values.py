@@ -352,6 +352,21 @@ def test_unknown_fields_are_spelled_by_their_schema() -> None:
     assert row["_unknown"] == '{"at":"1970-01-01T00:00:00Z","p":1.50}'
 
 
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("MicroTime", 93_600_000_000), ("MicroTimestamp", 9_223_372_036_825_200_000), ("Date", 2_147_483_647)],
+)
+def test_what_the_contract_does_not_name_may_be_no_moment(name: str, count: int) -> None:
+    """A time of 26 hours (MySQL), or infinity (PostgreSQL), stays the count that it is, also within an object."""
+    described = [field("v", "int64", f"{_TIME}{name}")]
+    fields = [*described, {"type": "struct", "field": "o", "fields": described}]
+    after = {"id": 1, "v": count, "o": {"a": 2, "v": count}}
+    columns = (column("id", Kind.INT), column("o", Kind.OBJECT, fields=(column("a", Kind.INT),)))
+    (row,) = rows(changes_of(*columns), wrapped(fields, envelope("c", before=None, after=after)))
+    assert (row["id"], row["o"]) == (1, {"a": 2})
+    assert json.loads(row["_unknown"]) == {"v": count, "o": {"v": count}}
+
+
 _WORD = "__debezium_unavailable_value"
 _WORD_BASE64 = base64.b64encode(_WORD.encode()).decode()
 
