@@ -74,14 +74,13 @@ class _Values:
             value, place = node.get(field.name), (record.name, field.name)
             if value is not None:
                 yield self.takes(field.type, value)
-            elif (
-                field.default is None or place in self._standing_in
-            ):  # a default that holds itself never ends
-                yield False
+            elif field.default is None or place in self._standing_in:
+                yield False  # a default that holds itself never ends
             else:
                 self._standing_in.add(place)
-                yield self.takes(field.type, field.default)
+                fits = self.takes(field.type, field.default)
                 self._standing_in.discard(place)
+                yield fits
 
 
 def _primitive(name: str, node: Node) -> bool:
