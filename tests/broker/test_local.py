@@ -105,6 +105,7 @@ def test_a_taken_port_is_named_with_its_holder(tmp_path: Path) -> None:
     assert not local.status().running
 
 
+@pytest.mark.slow
 def test_a_port_that_was_not_asked_for_gives_way(local: LocalKafka, tmp_path: Path) -> None:
     """The port of the last time is taken again; where somebody else holds it now, another one is."""
     first = local.start().port
@@ -117,6 +118,7 @@ def test_a_port_that_was_not_asked_for_gives_way(local: LocalKafka, tmp_path: Pa
     again.stop()
 
 
+@pytest.mark.slow
 def test_kill_9_of_the_broker_loses_nothing(own_kafka: Callable[..., Any], drain: Any) -> None:
     """What was acknowledged before a kill is there after it, under the same identity and offsets."""
     kafka = own_kafka()
@@ -132,6 +134,7 @@ def test_kill_9_of_the_broker_loses_nothing(own_kafka: Callable[..., Any], drain
     assert batch.values == [b"%d" % i for i in range(1_000)] + [b"t1", b"t2"]
 
 
+@pytest.mark.slow
 @pytest.mark.fault(41)
 def test_a_read_goes_on_over_a_restart(own_kafka: Callable[..., Any]) -> None:
     """A broker that dies in the middle of a read and comes back within the bound costs nothing."""

@@ -192,6 +192,7 @@ def test_process_run_becomes_the_program(project: Path, mesh: Mesh) -> None:
     assert kafka is None
 
 
+@pytest.mark.slow
 def test_process_run_is_told_the_local_kafka(mesh: Mesh) -> None:
     """While it runs, its address is in the program's environment, as the mesh's own commands understand it."""
     started, _ = mesh("broker", "start", "--json").communicate(timeout=LONG)

@@ -310,6 +310,7 @@ def test_a_debezium_envelope_gives_the_columns_of_its_rows(tmp_path: Path) -> No
     assert "--envelope debezium" in plain.notes[0]
 
 
+@pytest.mark.slow
 def test_the_shared_schemas_pass_the_reference_tool(tmp_path: Path) -> None:
     """Each one lints clean here, and in the standard's own tool."""
     files = sorted(FOLDER.glob("*.avsc"))

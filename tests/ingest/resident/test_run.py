@@ -295,6 +295,7 @@ def test_one_that_has_grown_makes_room_for_a_new_one(resident: Resident) -> None
     assert "ended" not in run.said()
 
 
+@pytest.mark.slow
 def test_changed_files_are_loaded_by_themselves(resident: Resident) -> None:
     """Data at rest beside a stream of the same domain; a file that breaks is red and stops nothing."""
     topic = resident.kafka.topic()
