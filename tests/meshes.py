@@ -71,6 +71,12 @@ class MeshFolder:
             {"eventKind": "delta"} | custom,
         )
 
+    def move(self, contract: Path, bootstrap: str) -> None:
+        """Put a stream's topic on a second cluster, `other`."""
+        contract.write_text(contract.read_text().replace('"server": "main"', '"server": "other"'))
+        with (self.root / "mesh.toml").open("a") as config:
+            config.write(f'\n[kafka.other]\n"bootstrap.servers" = "{bootstrap}"\n')
+
     def stream_of_types(
         self,
         full_name: str,

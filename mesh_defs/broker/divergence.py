@@ -11,9 +11,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from mesh_defs.broker.failures import Heard, broker_error
 from mesh_defs.broker.properties import client_log, consumer_properties
-from mesh_defs.model.errors import BrokerUnavailableError
 from mesh_defs.model.records import Divergence
 
+_CANNOT: Final = "compare the log of %s with what was read of it"
 _POLL_SECONDS: Final = 0.1
 _PATIENCE: Final = 20
 _EOF: Final = KafkaError._PARTITION_EOF  # noqa: SLF001 - librdkafka's own codes are spelt so
@@ -73,7 +73,8 @@ def find_divergences(
             if message is None:
                 if time.monotonic() >= deadline:
                     if time.monotonic() >= last or not _answers(consumer, topic, min(waiting), timeout):
-                        raise _silent(topic, heard.error)
+                        silence = KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001
+                        raise broker_error(silence, cannot=_CANNOT % topic, seen=heard.error)
                     deadline = time.monotonic() + timeout
                 continue
             partition, offset, epoch = _told(topic, message)
@@ -98,14 +99,6 @@ def _told(topic: str, message: Message) -> tuple[int, int, int]:
     """Return partition, offset and leader epoch of a record, or of the end where nothing is left."""
     error, partition, offset = message.error(), message.partition(), message.offset()
     if partition is None or offset is None or (error is not None and error.code() != _EOF):
-        raise broker_error(error or KafkaError(KafkaError.UNKNOWN), cannot=f"compare the log of {topic}")
+        raise broker_error(error or KafkaError(KafkaError.UNKNOWN), cannot=_CANNOT % topic)
     epoch = message.leader_epoch() if error is None else None
     return partition, offset, -1 if epoch is None else epoch
-
-
-def _silent(topic: str, heard: KafkaError | None) -> BrokerUnavailableError:
-    return BrokerUnavailableError(
-        cannot=f"compare the log of {topic} with what was read of it",
-        why=f"the cluster does not answer{f' ({heard.name()}: {heard.str()})' if heard is not None else ''}",
-        do="see whether all brokers of the cluster run",
-    )

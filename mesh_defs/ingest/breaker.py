@@ -23,13 +23,13 @@ def crosses(recent: bytes, outcomes: bytes, limit: float) -> bool:
     if 1 not in outcomes:
         return False
     first = outcomes.index(1)
-    seen = recent[-WINDOW:] + outcomes
-    bad = sum(recent[-WINDOW:])
-    before = len(seen) - len(outcomes)
-    for count, outcome in enumerate(outcomes, start=before + 1):
+    recent, judged = (recent + outcomes[:first])[-WINDOW:], outcomes[first:]
+    seen = recent + judged
+    bad = sum(recent)
+    for count, outcome in enumerate(judged, start=len(recent) + 1):
         bad += outcome
         if count > WINDOW:
             bad -= seen[count - WINDOW - 1]
-        if count > before + first and count >= JUDGED_FROM and bad > limit * min(count, WINDOW):
+        if count >= JUDGED_FROM and bad > limit * min(count, WINDOW):
             return True
     return False

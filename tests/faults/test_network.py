@@ -114,10 +114,7 @@ def test_a_silent_cluster_holds_no_stream_of_another_one(
 ) -> None:
     """Once it was found silent its streams alone wait, and go on by themselves when it speaks."""
     topic = kafka.topic()
-    contract = mesh.stream("shop.returns", topic)
-    contract.write_text(contract.read_text().replace('"server": "main"', '"server": "other"'))
-    with (mesh.root / "mesh.toml").open("a") as config:
-        config.write(f'\n[kafka.other]\n"bootstrap.servers" = "{kafka.bootstrap}"\n')
+    mesh.move(mesh.stream("shop.returns", topic), kafka.bootstrap)
     behind.produce("orders", orders(0, 10))
     run = Run(mesh)
     try:

@@ -33,7 +33,7 @@ class Embedded:
         Raises:
             Refusal: The text is no JSON, not of the column's type, or has a field that it does not name.
         """
-        exact.document(text.encode())  # one value, and nothing behind it
+        whole = exact.document(text.encode())  # one value, and nothing behind it
         document = f'{{"v":{text}}}'.encode()
         try:
             (value,) = msgspec.structs.astuple(self._decode(document))
@@ -41,7 +41,7 @@ class Embedded:
             found = verdict(error, document)
             raise Refusal(found.rule, found.message, found.path.removeprefix(".v"), found.stage) from None
         paths: set[str] = set()
-        if self._leftover(exact.document(document), "", paths) is not NOTHING:
+        if self._leftover({"v": whole}, "", paths) is not NOTHING:
             path = min(paths).removeprefix(".v")
             raise Refusal(
                 "unknown_field", "the contract does not name the field, and a text keeps none", path
